@@ -1,0 +1,114 @@
+"""The project: what streamflow.yaml says once it is read, merged with its defaults and checked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from streamflow_build.errors import UsageError
+from streamflow_build.model.names import suggestion
+
+
+class User(msgspec.Struct, frozen=True):
+    """The user that a container runs as; ``uid`` is also its group."""
+
+    name: str
+    uid: int
+
+
+class Base(msgspec.Struct, frozen=True):
+    """A base image: the name streamflow.yaml gives it, and its reference, such as ``python:3.11-slim``."""
+
+    name: str
+    image: str
+
+
+class BuildSecret(msgspec.Struct, frozen=True):
+    """A secret that a service's build may read at ``/run/secrets/<id>``, and the environment variable or the file it
+    comes from (exactly one of the two)."""
+
+    id: str
+    env: str | None = None
+    file: str | None = None
+
+
+class Package(msgspec.Struct, frozen=True):
+    """The distribution that ``install: package`` installs; ``wheels`` is a folder of the project with wheels of it, or
+    None where it comes from an index."""
+
+    name: str
+    wheels: str | None = None
+
+
+class Infrastructure(msgspec.Struct, frozen=True):
+    """A server that services need and that is not built here, such as a database."""
+
+    name: str
+    image: str
+
+
+class Registry(msgspec.Struct, frozen=True):
+    """A registry by the name streamflow.yaml gives it; ``url`` is host and namespace, such as ``ghcr.io/org``."""
+
+    name: str
+    url: str
+
+
+class Service(msgspec.Struct, frozen=True):
+    """One service of the platform, with every default already applied.
+
+    Paths are relative to the project's folder, in POSIX form. ``size_budget`` is in bytes, unpacked.
+    """
+
+    name: str
+    image: str
+    base: Base
+    app: str
+    port: int
+    user: User
+    health: str
+    ready: str
+    metrics: str
+    install: Literal["source", "package"]
+    package: Package | None
+    sources: tuple[str, ...]
+    requirements: str | None
+    build_packages: tuple[str, ...]
+    secrets: tuple[BuildSecret, ...]
+    publish: int | None
+    needs: tuple[str, ...]
+    size_budget: int | None
+    description: str
+
+
+class Project(msgspec.Struct, frozen=True):
+    """All of streamflow.yaml. ``root`` is the folder it stands in, ``file`` the path as the user gave it."""
+
+    root: Path
+    file: Path
+    name: str
+    source: str
+    licenses: str
+    tags: tuple[str, ...]
+    bases: tuple[Base, ...]
+    mirrors: tuple[tuple[str, str], ...]
+    registries: tuple[Registry, ...]
+    infrastructure: tuple[Infrastructure, ...]
+    ignore: tuple[str, ...]
+    services: tuple[Service, ...]
+
+    def select(self, names: tuple[str, ...]) -> tuple[Service, ...]:
+        """The named services in the order of streamflow.yaml; all of them where none is named.
+
+        Raises UsageError for a name that no service has.
+        """
+        known = {service.name: service for service in self.services}
+        for name in names:
+            if name not in known:
+                raise UsageError(
+                    f"There is no service {name!r} in {self.file}{suggestion(name, known)}.",
+                    hint=f"The services are: {', '.join(known)}.",
+                )
+        return tuple(s for s in self.services if not names or s.name in names)
