@@ -1,0 +1,229 @@
+"""One private dockerd: its files, its start, its end."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import resource
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from private_engine import network
+from private_engine.answer import Answer, ask_socket
+from private_engine.errors import SetupError
+
+STORES = ("overlay2", "containerd")
+T = TypeVar("T")
+
+START_SECONDS = 90
+STOP_SECONDS = 40
+# A unix socket's path holds 107 bytes; the longest below exec-root is containerd's ttrpc one.
+LONGEST_RUN_PATH = 107 - len("/exec/containerd/containerd.sock.ttrpc")
+
+
+@dataclass(frozen=True, slots=True)
+class Daemon:
+    """A dockerd with one image store, and everything it owns below `home`/`store`."""
+
+    home: Path
+    store: str
+
+    @property
+    def data(self) -> Path:
+        """Images, containers, log and settings."""
+        return self.home / self.store
+
+    @property
+    def run(self) -> Path:
+        """Sockets and pid file; elsewhere when a socket's path would be too long here."""
+        here = self.data / "run"
+        if len(str(here)) <= LONGEST_RUN_PATH:
+            return here
+        digest = hashlib.sha256(str(self.home).encode()).hexdigest()[:12]
+        return Path("/run/streamflow-engine", digest, self.store)
+
+    @property
+    def socket(self) -> Path:
+        """Where it listens."""
+        return self.run / "docker.sock"
+
+    @property
+    def log(self) -> Path:
+        """What it says."""
+        return self.data / "dockerd.log"
+
+    @property
+    def root(self) -> Path:
+        """The unpacked programs."""
+        return self.home / "root"
+
+    def answer(self) -> Answer | None:
+        """What it is, when it runs and answers."""
+        return ask_socket(str(self.socket)) if self.socket.exists() else None
+
+    def pid(self) -> int | None:
+        """Its process, when it runs. A pid file that outlived its process counts for nothing."""
+        return _living(self.run / "docker.pid", str(self._settings))
+
+    def start(self) -> Answer:
+        """Start it and wait until it answers. Raises SetupError with the end of its log."""
+        self._clear_remains()
+        for folder in (self.data, self.run):
+            folder.mkdir(parents=True, exist_ok=True)
+        _mount_cgroups()
+        environment = self.environment()
+        chosen = network.choose(self.data, environment)
+        network.raise_bridge(chosen, environment)
+        self._settings.write_text(json.dumps(self._settings_for(chosen), indent=2))
+        with self.log.open("ab") as log:
+            process = subprocess.Popen(
+                [
+                    self._program("dockerd"),
+                    "--config-file", str(self._settings),
+                    f"--iptables={str(chosen.docker_filters).lower()}",
+                ],
+                cwd="/",
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                preexec_fn=_raise_file_limit,
+            )  # fmt: skip
+        found = _wait(self.answer, START_SECONDS, until_dead=process)
+        if not found:
+            if process.poll() is None:
+                process.terminate()
+                process.wait(STOP_SECONDS)
+            self._clear_remains()
+            raise SetupError(
+                f"The private engine did not start. The end of {self.log}:\n{_tail(self.log)}\n"
+                "Mend what it names and run `scripts/engine start` again, or install Docker "
+                "Engine 23 or newer yourself and point DOCKER_HOST at it."
+            )
+        return found
+
+    def stop(self) -> bool:
+        """End it, its containerd and its mounts; False when it wasn't running."""
+        pid = self.pid()
+        if pid:
+            _end(pid)
+        self._clear_remains()
+        return pid is not None
+
+    def environment(self) -> dict[str, str]:
+        """Environment of the daemon and of the programs it calls."""
+        root = self.root
+        paths = [self.home / "sbin", root / "usr/sbin", root / "usr/bin", root / "sbin", root / "bin"]
+        libraries = [*root.glob("usr/lib/*-linux-*"), *root.glob("lib/*-linux-*")]
+        kept = {k: v for k, v in os.environ.items() if not k.startswith(("DOCKER_", "NOTIFY_"))}
+        kept["PATH"] = ":".join([*map(str, paths), kept.get("PATH", os.defpath),
+                                 "/usr/local/sbin:/usr/sbin:/sbin"])  # fmt: skip
+        kept["LD_LIBRARY_PATH"] = ":".join(map(str, libraries))
+        for extensions in root.glob("usr/lib/*/xtables"):
+            kept["XTABLES_LIBDIR"] = str(extensions)
+        return kept
+
+    @property
+    def _settings(self) -> Path:
+        return self.data / "daemon.json"
+
+    def _settings_for(self, chosen: network.Network) -> dict[str, object]:
+        return {
+            "hosts": [f"unix://{self.socket}"],
+            "data-root": str(self.data / "data"),
+            "exec-root": str(self.run / "exec"),
+            "pidfile": str(self.run / "docker.pid"),
+            "bridge": chosen.bridge,
+            "mtu": chosen.mtu,
+            "default-network-opts": {
+                "bridge": {"com.docker.network.driver.mtu": str(chosen.mtu)}
+            },
+            "default-address-pools": [{"base": chosen.user_networks, "size": 24}],
+            "ip6tables": False,
+            "userland-proxy-path": self._program("docker-proxy"),
+            "features": {"containerd-snapshotter": self.store == "containerd"},
+            "shutdown-timeout": 10,
+        }
+
+    def _program(self, name: str) -> str:
+        for folder in ("usr/sbin", "usr/bin"):
+            if (self.root / folder / name).is_file():
+                return str(self.root / folder / name)
+        return name
+
+    def _clear_remains(self) -> None:
+        """Remove what a dead engine leaves: containerd, mounts, pid files, bridge and rules."""
+        containerd = self.run / "exec/containerd/containerd.pid"
+        orphan = _living(containerd, str(self.run))
+        if orphan:
+            _end(orphan)
+        places = (str(self.data) + "/", str(self.run) + "/")
+        mounts = [line.split()[1] for line in Path("/proc/self/mounts").read_text().splitlines()]
+        for mount in sorted((m for m in mounts if m.startswith(places)), reverse=True):
+            subprocess.run(["umount", "--lazy", mount], capture_output=True, check=False)
+        for left in (self.run / "docker.pid", self.socket, containerd):
+            left.unlink(missing_ok=True)
+        chosen = network.recorded(self.data)
+        if chosen:
+            network.remove_bridge(chosen, self.environment())
+
+
+def _living(pid_file: Path, argument: str) -> int | None:
+    """The process a pid file names, if it lives and its command line holds this argument."""
+    try:
+        pid = int(pid_file.read_text())
+        command = Path("/proc", str(pid), "cmdline").read_text(errors="replace")
+    except (OSError, ValueError):
+        return None
+    return pid if argument in command else None
+
+
+def _alive(pid: int) -> bool:
+    try:
+        state = Path("/proc", str(pid), "stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state != "Z"
+
+
+def _end(pid: int) -> None:
+    os.kill(pid, signal.SIGTERM)
+    if not _wait(lambda: not _alive(pid), STOP_SECONDS):
+        os.kill(pid, signal.SIGKILL)
+        _wait(lambda: not _alive(pid), STOP_SECONDS)
+
+
+def _wait(
+    check: Callable[[], T], seconds: float, until_dead: subprocess.Popen[bytes] | None = None
+) -> T:
+    deadline = time.monotonic() + seconds
+    while True:
+        found = check()
+        if found or time.monotonic() > deadline or (until_dead and until_dead.poll() is not None):
+            return found
+        time.sleep(0.1)
+
+
+def _tail(log: Path, lines: int = 15) -> str:
+    return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])
+
+
+def _raise_file_limit() -> None:
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
+def _mount_cgroups() -> None:
+    """Mount cgroup 2 where the machine has no control groups mounted at all."""
+    mounts = Path("/proc/self/mounts").read_text()
+    if " cgroup" in mounts or not Path("/sys/fs/cgroup").is_dir():
+        return
+    subprocess.run(["mount", "-t", "cgroup2", "cgroup2", "/sys/fs/cgroup"],
+                   capture_output=True, check=False)  # fmt: skip

@@ -1,0 +1,149 @@
+"""The network of a private engine: a bridge of its own, and addresses nobody here uses.
+
+Engines on one machine share its packet filter, and an engine that starts flushes the chains
+named DOCKER. So only one engine per machine may own those; any other is started without them
+and gets three plain rules of its own here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from private_engine.errors import SetupError
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """What one private engine has: bridge name, its /16, who filters, bytes per packet."""
+
+    bridge: str
+    pool: str
+    docker_filters: bool
+    mtu: int
+
+    @property
+    def gateway(self) -> str:
+        """The bridge's own address, with its prefix length."""
+        return f"{self.pool}.0.1/24"
+
+    @property
+    def subnet(self) -> str:
+        """All addresses of this engine's containers."""
+        return f"{self.pool}.0.0/16"
+
+    @property
+    def user_networks(self) -> str:
+        """The part of it that user-defined networks are cut from."""
+        return f"{self.pool}.128.0/17"
+
+
+def choose(data: Path, environment: dict[str, str]) -> Network:
+    """A network for the engine that keeps its state in `data`; the recorded pool when still free.
+
+    Raises SetupError when every candidate is in use.
+    """
+    bridge = "sf" + hashlib.sha256(str(data).encode()).hexdigest()[:10]
+    record = data / "network.json"
+    recorded = [json.loads(record.read_text())["pool"]] if record.is_file() else []
+    candidates = [*recorded, *(f"10.{n}" for n in range(210, 240)),
+                  *(f"172.{n}" for n in range(20, 32))]  # fmt: skip
+    links = json.loads(_run(["ip", "-json", "-4", "address"], environment))
+    used = {
+        each["local"].rsplit(".", 2)[0]
+        for link in links
+        if link["ifname"] != bridge
+        for each in link.get("addr_info", ())
+    }
+    pool = next((each for each in candidates if each not in used and _unrouted(each, environment)),
+                None)  # fmt: skip
+    if pool is None:
+        raise SetupError("No free /16 among 10.210-10.239 and 172.20-172.31 for a bridge. "
+                         "Stop what uses them (`ip route` lists it), then run this again.")  # fmt: skip
+    network = Network(bridge, pool, not _another_engine_filters(), _mtu(environment))
+    record.write_text(json.dumps(asdict(network)))
+    return network
+
+
+def recorded(data: Path) -> Network | None:
+    """The network that `choose` gave the engine which keeps its state in `data`."""
+    record = data / "network.json"
+    return Network(**json.loads(record.read_text())) if record.is_file() else None
+
+
+def raise_bridge(network: Network, environment: dict[str, str]) -> None:
+    """Make the bridge and, where Docker doesn't, the rules. Both may be there already."""
+    if not Path("/sys/class/net", network.bridge).exists():
+        _run(["ip", "link", "add", network.bridge, "type", "bridge"], environment)
+    _run(["ip", "address", "replace", network.gateway, "dev", network.bridge], environment)
+    _run(["ip", "link", "set", network.bridge, "mtu", str(network.mtu), "up"], environment)
+    if not network.docker_filters:
+        for table, chain, rule in _rules(network):
+            iptables = ["iptables", "--wait", "--table", table]
+            if _succeeds([*iptables, "--check", chain, *rule], environment):
+                continue
+            _run([*iptables, "--insert", chain, *rule], environment)
+
+
+def remove_bridge(network: Network, environment: dict[str, str]) -> None:
+    """Take away what `raise_bridge` made."""
+    if not network.docker_filters:
+        for table, chain, rule in _rules(network):
+            _succeeds(["iptables", "--wait", "--table", table, "--delete", chain, *rule],
+                      environment)  # fmt: skip
+    if Path("/sys/class/net", network.bridge).exists():
+        _run(["ip", "link", "delete", network.bridge], environment)
+
+
+def _rules(network: Network) -> tuple[tuple[str, str, list[str]], ...]:
+    subnet = network.subnet
+    return (
+        ("nat", "POSTROUTING", ["-s", subnet, "!", "-d", subnet, "-j", "MASQUERADE"]),
+        ("filter", "FORWARD", ["-s", subnet, "-j", "ACCEPT"]),
+        ("filter", "FORWARD", ["-d", subnet, "-j", "ACCEPT"]),
+    )
+
+
+def _unrouted(pool: str, environment: dict[str, str]) -> bool:
+    """Whether the pool's addresses are reached, if at all, by the default route alone."""
+    found = subprocess.run(["ip", "-json", "route", "show", "match", f"{pool}.0.1"],
+                           capture_output=True, text=True, env=environment, check=False)  # fmt: skip
+    routes = json.loads(found.stdout or "[]")
+    return all(route["dst"] == "default" for route in routes)
+
+
+def _another_engine_filters() -> bool:
+    """Whether a dockerd runs here that owns the DOCKER chains."""
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            command = (process / "cmdline").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if Path(command[0].decode(errors="replace")).name == "dockerd" and (
+            b"--iptables=false" not in command
+        ):
+            return True
+    return False
+
+
+def _mtu(environment: dict[str, str]) -> int:
+    """The default route's packet size: larger packets of containers would be lost on the way."""
+    routes = json.loads(_run(["ip", "-json", "route", "show", "default"], environment))
+    if not routes:
+        return 1500
+    return int(Path("/sys/class/net", routes[0]["dev"], "mtu").read_text())
+
+
+def _succeeds(command: list[str], environment: dict[str, str]) -> bool:
+    return subprocess.run(command, env=environment, capture_output=True, check=False).returncode == 0
+
+
+def _run(command: list[str], environment: dict[str, str]) -> str:
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SetupError(f"`{' '.join(command)}` failed: {done.stderr.strip()}. A private engine "
+                         "needs to be root with the right to change the network.")  # fmt: skip
+    return done.stdout
