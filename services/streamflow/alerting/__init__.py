@@ -1,0 +1,1 @@
+"""Watches the windows and raises alerts."""

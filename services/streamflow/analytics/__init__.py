@@ -1,0 +1,1 @@
+"""Counts events in windows of time."""

@@ -1,0 +1,1 @@
+"""Shows the live figures and open alerts."""

@@ -1,0 +1,9 @@
+"""Runs the service: `python -m streamflow.ingestion`."""
+
+import sys
+
+from streamflow.ingestion.app import SERVICE, Settings, create_app
+from streamflow.shared.server import run
+
+if __name__ == "__main__":
+    sys.exit(run(SERVICE, Settings, create_app))

@@ -1,0 +1,1 @@
+"""What the services have in common; of one another they import only this."""

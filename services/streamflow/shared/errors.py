@@ -1,0 +1,82 @@
+"""The one shape of an error answer: `{"error": {code, message, correlation_id, details}}`."""
+
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel
+from starlette.exceptions import HTTPException
+
+from streamflow.shared import correlation
+
+
+class Detail(BaseModel):
+    """What is wrong with one field of the request; path as in `body.tags.0`."""
+
+    path: str
+    message: str
+
+
+class Problem(BaseModel):
+    """Why a request failed."""
+
+    code: str
+    message: str
+    correlation_id: str | None
+    details: tuple[Detail, ...] = ()
+
+
+class ErrorAnswer(BaseModel):
+    """The body of every answer with a status of 400 or above, except readiness."""
+
+    error: Problem
+
+
+INVALID: dict[int | str, dict[str, Any]] = {422: {"model": ErrorAnswer, "description": "Not valid"}}
+"""What a route that takes input declares beside its own answer."""
+
+
+def _answer(
+    status: int,
+    message: str | None = None,
+    details: tuple[Detail, ...] = (),
+    headers: dict[str, str] | None = None,
+) -> JSONResponse:
+    known = HTTPStatus(status)
+    problem = Problem(
+        code=known.name.lower(),
+        message=message or known.phrase,
+        correlation_id=correlation.current(),
+        details=details,
+    )
+    return JSONResponse(ErrorAnswer(error=problem).model_dump(mode="json"), status, headers)
+
+
+async def _refused(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)  # noqa: S101  # registered for nothing else
+    return _answer(error.status_code, error.detail, headers=dict(error.headers or {}))
+
+
+async def _invalid(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)  # noqa: S101  # registered for nothing else
+    details = tuple(
+        Detail(path=".".join(map(str, problem["loc"])), message=problem["msg"].removeprefix("Value error, "))
+        for problem in error.errors()
+    )
+    return _answer(HTTPStatus.UNPROCESSABLE_ENTITY, "the request is not valid", details)
+
+
+async def _unexpected(_: Request, __: Exception) -> JSONResponse:
+    # The server logs the exception itself; the caller gets the id to find it by. This answer is made outside
+    # of the middleware that sets the header on every other one.
+    header = {correlation.HEADER: correlation.current() or ""}
+    return _answer(HTTPStatus.INTERNAL_SERVER_ERROR, "an unexpected error; the logs have it", headers=header)
+
+
+def install(app: FastAPI) -> None:
+    """Give every error of the app its one shape."""
+    app.add_exception_handler(HTTPException, _refused)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(Exception, _unexpected)

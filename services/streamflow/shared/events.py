@@ -1,0 +1,75 @@
+"""The event: what clients send and every service understands."""
+
+import json
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Annotated
+from uuid import UUID, uuid4
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, JsonValue
+
+Name = Annotated[str, Field(min_length=1, max_length=200)]
+
+
+class EventType(StrEnum):
+    """What happened."""
+
+    WEB_CLICK = "web.click"
+    WEB_PAGEVIEW = "web.pageview"
+    API_REQUEST = "api.request"
+    API_RESPONSE = "api.response"
+    USER_LOGIN = "user.login"
+    USER_LOGOUT = "user.logout"
+    ERROR = "error"
+    METRIC = "metric"
+    CUSTOM = "custom"
+
+
+class Severity(StrEnum):
+    """How much it matters, from least to most."""
+
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+    CRITICAL = "critical"
+
+
+def _utc(moment: datetime) -> datetime:
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("the year must be within 1 to 9999 in UTC") from error
+
+
+def _encodable(value: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    # Python's JSON reader also takes NaN, Infinity and half a surrogate pair, which no JSON writer may write.
+    try:
+        json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
+    except ValueError as error:
+        raise ValueError("numbers must be finite and text must be valid Unicode") from error
+    return value
+
+
+JsonObject = Annotated[dict[str, JsonValue], AfterValidator(_encodable)]
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Event(BaseModel):
+    """One thing that happened at a source. Timestamps without an offset are refused; all become UTC."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: UUID = Field(default_factory=uuid4)
+    type: EventType
+    source: Name
+    timestamp: Annotated[AwareDatetime, AfterValidator(_utc)] = Field(default_factory=_now)
+    severity: Severity = Severity.LOW
+    data: JsonObject = Field(default_factory=dict)
+    metadata: JsonObject = Field(default_factory=dict)
+    correlation_id: Name | None = None
+    session_id: Name | None = None
+    user_id: Name | None = None
+    tags: tuple[Name, ...] = Field(default=(), max_length=50)

@@ -1,0 +1,89 @@
+"""What is seen of every request: its correlation id, its metrics and its line in the access log."""
+
+import logging
+from time import perf_counter
+
+from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client.gc_collector import GCCollector
+from prometheus_client.process_collector import ProcessCollector
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from streamflow.shared import correlation
+
+_access = logging.getLogger("streamflow.access")
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+# Asked every few seconds by machines: their lines would drown the others.
+PROBES = frozenset({"/health", "/ready", "/metrics"})
+
+
+class RequestMetrics:
+    """Counts and times requests in a registry of its own, so that several apps can live in one process."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        GCCollector(registry=self.registry)
+        self._requests = Counter(
+            "http_requests",
+            "Requests answered, by route template.",
+            ("method", "route", "status"),
+            registry=self.registry,
+        )
+        self._seconds = Histogram(
+            "http_request_duration_seconds",
+            "Seconds from a request's head to the end of its answer.",
+            ("method", "route"),
+            registry=self.registry,
+        )
+
+    def record(self, method: str, route: str, status: int, seconds: float) -> None:
+        """Count one answered request."""
+        self._requests.labels(method, route, status).inc()
+        self._seconds.labels(method, route).observe(seconds)
+
+
+class Observation:
+    """ASGI middleware around everything that a service answers."""
+
+    def __init__(self, app: ASGIApp, metrics: RequestMetrics) -> None:
+        self._app = app
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+            return
+        correlation_id = correlation.begin(scope["headers"])
+        if scope["type"] == "websocket":
+            await self._app(scope, receive, send)
+            return
+        status = 500  # unless an answer begins: an exception passes through here unanswered
+        started = perf_counter()
+
+        async def send_named(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                MutableHeaders(scope=message)[correlation.HEADER] = correlation_id
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_named)
+        finally:
+            self._record(scope, status, perf_counter() - started)
+
+    def _record(self, scope: Scope, status: int, seconds: float) -> None:
+        # Labels come from closed sets, never from what a client makes up.
+        method = scope["method"] if scope["method"] in _METHODS else "OTHER"
+        route = getattr(scope.get("route"), "path", "unmatched")
+        self._metrics.record(method, route, status, seconds)
+        level = logging.DEBUG if route in PROBES and status < 400 else logging.INFO  # noqa: PLR2004
+        fields = {
+            "method": scope["method"],
+            "path": scope["path"],
+            "route": route,
+            "status": status,
+            "duration_ms": round(seconds * 1000, 2),
+        }
+        _access.log(level, "%s %s %d", scope["method"], scope["path"], status, extra={"fields": fields})

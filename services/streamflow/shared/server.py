@@ -1,0 +1,41 @@
+"""Running one service as a process: settings, logs, server, and a clean end on SIGTERM."""
+
+import signal
+import sys
+from collections.abc import Callable
+from types import FrameType
+
+import uvicorn
+from fastapi import FastAPI
+
+from streamflow.shared import logs
+from streamflow.shared.settings import S, SettingsError, read
+
+
+def run(service: str, settings_type: type[S], create_app: Callable[[S], FastAPI]) -> int:
+    """Serve until SIGTERM or SIGINT; the process's exit code: 0 after a clean end, 2 for a wrong setting."""
+    signal.signal(signal.SIGTERM, _end)
+    signal.signal(signal.SIGINT, _end)
+    try:
+        settings = read(settings_type)
+    except SettingsError as error:
+        print(f"streamflow {service} cannot start: {error}", file=sys.stderr)  # noqa: T201
+        return 2
+    logs.configure(service, settings)
+    config = uvicorn.Config(
+        create_app(settings),
+        host=settings.host,
+        port=settings.port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=settings.shutdown_timeout,
+    )
+    uvicorn.Server(config).run()
+    return 0
+
+
+def _end(_number: int, _frame: FrameType | None) -> None:
+    # While it serves, uvicorn has handlers of its own and ends gracefully; then it raises the signal again
+    # for the handler that was there before, this one. To be asked to stop and to stop is success.
+    raise SystemExit(0)

@@ -1,0 +1,77 @@
+"""What a service reads from its environment: types, what all have in common, the refusal of what is wrong."""
+
+from typing import Annotated, Literal, TypeVar
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class SettingsError(Exception):
+    """The environment holds a setting that the service can't run with; the text names each, on one line."""
+
+
+def _lowered(value: object) -> object:
+    return value.lower() if isinstance(value, str) else value
+
+
+def _url(*schemes: str) -> AfterValidator:
+    def check(url: SecretStr) -> SecretStr:
+        wanted = f"a URL like {schemes[0]}://HOST:PORT is needed"
+        try:
+            parts = urlsplit(url.get_secret_value())
+            complete = parts.scheme in schemes and parts.hostname is not None and parts.port != 0
+        except ValueError:
+            complete = False
+        if not complete:
+            raise ValueError(wanted)
+        return url
+
+    return AfterValidator(check)
+
+
+# Secret, because a URL may hold a password: it shows in no log, message or repr.
+DatabaseUrl = Annotated[SecretStr, _url("postgresql", "postgres")]
+BrokerUrl = Annotated[SecretStr, _url("amqp", "amqps")]
+RedisUrl = Annotated[SecretStr, _url("redis", "rediss")]
+ServiceUrl = Annotated[SecretStr, _url("http", "https")]
+
+
+class Settings(BaseSettings):
+    """The settings of every service. An empty variable counts as unset, as compose files pass it on."""
+
+    model_config = SettingsConfigDict(env_ignore_empty=True, frozen=True, extra="ignore")
+
+    host: str = Field(default="0.0.0.0", description="address to listen on")  # noqa: S104  # a container's own
+    port: int = Field(default=8000, ge=1, le=65535)
+    log_level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lowered)] = "info"
+    environment: Annotated[Literal["development", "staging", "production"], BeforeValidator(_lowered)] = (
+        "development"
+    )
+    shutdown_timeout: int = Field(
+        default=8,
+        ge=1,
+        le=3600,
+        description="seconds that running requests get to finish; below the stop timeout",
+    )
+
+
+S = TypeVar("S", bound=Settings)
+
+
+def read(settings: type[S]) -> S:
+    """The service's settings from the environment. Raises SettingsError."""
+    try:
+        return settings()
+    except ValidationError as error:
+        wrong = []
+        for problem in error.errors(include_url=False):
+            name = str(problem["loc"][0])
+            message = problem["msg"].removeprefix("Value error, ")
+            shown = "" if _is_secret(settings, name) else f" {str(problem['input'])!r}"
+            wrong.append(f"{name.upper()}{shown}: {message[0].lower()}{message[1:]}")
+        raise SettingsError("; ".join(wrong)) from error
+
+
+def _is_secret(settings: type[Settings], name: str) -> bool:
+    return "SecretStr" in str(settings.model_fields[name].annotation)
