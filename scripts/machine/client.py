@@ -13,15 +13,15 @@ WRAPPER = """\
 here='{home}'
 mine=${{DOCKER_CONFIG:-$HOME/.docker}}
 if [ "$mine" != "$here/config" ]; then
-    for part in config.json contexts trust buildx; do
-        [ "$(readlink "$here/config/$part")" = "$mine/$part" ] ||
+    for part in config.json contexts trust; do
+        [ "$(readlink "$here/config/$part")" = "$mine/$part" ] || [ ! -e "$mine/$part" ] ||
             ln -sfn "$mine/$part" "$here/config/$part"
     done
     for plugin in "$mine"/cli-plugins/docker-*; do
         [ -x "$plugin" ] && [ ! -e "$here/config/cli-plugins/${{plugin##*/}}" ] &&
             ln -sfn "$plugin" "$here/config/cli-plugins/"
     done
-    export DOCKER_CONFIG="$here/config"
+    export BUILDX_CONFIG="${{BUILDX_CONFIG:-$mine/buildx}}" DOCKER_CONFIG="$here/config"
 fi
 exec '{program}' "$@"
 """

@@ -13,7 +13,7 @@ import subprocess
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from private_engine.errors import SetupError
+from machine.errors import SetupError
 
 
 @dataclass(frozen=True, slots=True)

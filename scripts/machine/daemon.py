@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from private_engine import network
-from private_engine.answer import Answer, ask_socket
-from private_engine.errors import SetupError
+from machine import network
+from machine.answer import Answer, ask_socket
+from machine.errors import SetupError
 
 STORES = ("overlay2", "containerd")
 T = TypeVar("T")
