@@ -20,8 +20,8 @@ NAMED_LAYERS = 3
 class Size(msgspec.Struct, frozen=True):
     """An image's size against what streamflow.yaml allows.
 
-    ``budget`` is the declared one, ``limit`` the one that holds here (see ``limit``); None where there is none.
-    ``largest_layers`` are the largest beyond the base, largest first.
+    ``budget`` is the declared one, ``limit`` the one that holds here (see the function ``limit``); None where
+    there is none. ``largest_layers`` are the largest beyond the base, largest first.
     """
 
     total: int
@@ -32,8 +32,11 @@ class Size(msgspec.Struct, frozen=True):
 
 
 class Built(msgspec.Struct, frozen=True, tag_field="outcome", tag="built"):
-    """The image was built and has all its tags. ``image`` is its id; ``cached`` of ``steps`` came from the cache;
-    ``reason`` says why it was built; ``log`` is the path of the build's log."""
+    """The image was built and has all its tags.
+
+    ``image`` is its id; ``cached`` of ``steps`` came from the cache; ``reason`` says why it was built; ``log`` is
+    the path of the build's log.
+    """
 
     service: str
     tags: tuple[str, ...]
@@ -60,9 +63,9 @@ class Unchanged(msgspec.Struct, frozen=True, tag_field="outcome", tag="unchanged
 class Failed(msgspec.Struct, frozen=True, tag_field="outcome", tag="failed"):
     """The image could not be built, and no tag was set.
 
-    ``step`` is BuildKit's name of the step, ``dockerfile`` the Dockerfile's path, ``dockerfile_line`` the step's line
-    in it (1-based) and ``dockerfile_text`` what stands there; None where no step is to blame. ``output`` holds the
-    last lines that the step printed, at most 30. ``log`` is None where the build had not begun.
+    ``step`` is BuildKit's name of the step, ``dockerfile`` the Dockerfile's path, ``dockerfile_line`` the step's
+    line in it (1-based) and ``dockerfile_text`` what stands there; None where no step is to blame. ``output``
+    holds the last lines that the step printed, at most 30. ``log`` is None where the build had not begun.
     """
 
     service: str
@@ -96,8 +99,10 @@ Outcome = Built | Unchanged | Failed | Cancelled | Skipped
 
 
 class BaseUsed(msgspec.Struct, frozen=True):
-    """A base image of this run: its name in streamflow.yaml, its reference, its id on the engine, its registry digest
-    (``name@sha256:…``; None for one that was never in a registry), whether it is a stand-in, and its size."""
+    """A base image of this run: its name in streamflow.yaml, its reference, id and size.
+
+    ``digest`` is the registry's (``name@sha256:…``), None for one that was never in a registry.
+    """
 
     name: str
     image: str
@@ -115,8 +120,11 @@ class EngineUsed(msgspec.Struct, frozen=True):
 
 
 class ImagesReport(msgspec.Struct, frozen=True):
-    """A run of ``images``. ``registry`` is host and namespace whose tags were set too; ``images`` has one outcome per
-    selected service, in the order of streamflow.yaml; ``seconds`` is the whole run."""
+    """A run of ``images``.
+
+    ``registry`` is the host and namespace whose tags were set too; ``images`` has one outcome per selected
+    service, in the order of streamflow.yaml; ``seconds`` is the whole run.
+    """
 
     version: str | None
     registry: str | None
@@ -130,8 +138,8 @@ class ImagesReport(msgspec.Struct, frozen=True):
 def limit(budget: int | None, base: Image) -> int | None:
     """The most bytes an image may hold; None where it has no budget.
 
-    A budget is meant for the real base. On a stand-in, which is larger, it can't be judged: there the image may hold
-    90 MB beyond its base.
+    A budget is meant for the real base. On a stand-in, which is larger, it can't be judged: there the image may
+    hold 90 MB beyond its base.
     """
     if budget is None:
         return None
@@ -146,7 +154,7 @@ def measure(
     base: Image,
     base_layers: tuple[Layer, ...],
 ) -> Size:
-    """An image against its budget; ``layers`` and ``base_layers`` are the engine's history of it and of its base."""
+    """An image against its budget; ``layers`` and ``base_layers`` are the history of it and of its base."""
     most = limit(budget, base)
     own = sorted(layers[len(base_layers) :], key=lambda layer: layer.size, reverse=True)
     over = most is not None and image.size > most

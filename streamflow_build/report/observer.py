@@ -12,7 +12,7 @@ class RunObserver(Protocol):
     """Told of a run as it happens, from any thread, several at once. No method raises or blocks for long."""
 
     def base_pull(self, base: str, layer: str, current: int, total: int) -> None:
-        """Bytes done of a layer of a base image, which is named by its reference; ``total`` is 0 where unknown."""
+        """Bytes done of a layer of a base, which is named by its reference; ``total`` is 0 where unknown."""
 
     def service_started(self, service: str, reason: str) -> None:
         """The service's build begins; ``reason`` says why it isn't up to date."""
