@@ -134,6 +134,11 @@ class Packages:
                     return folder / name
         return None
 
+    def kept_settings(self) -> list[str]:
+        """The lines of the machine's apt configuration without which its mirror isn't reached."""
+        dump = self._run(["apt-config", "dump"])
+        return [line for line in dump.splitlines() if line.startswith(KEPT_SETTINGS)]
+
     def _adds_testing(self) -> bool:
         return self.release.distribution == "debian" and self.release.stable
 
@@ -157,11 +162,6 @@ class Packages:
             )
         (self.apt / "sources.list").write_text("\n".join(lines) + "\n")
         (self.apt / "preferences").write_text(preferences)
-        kept = [
-            line
-            for line in self._run(["apt-config", "dump"]).splitlines()
-            if line.startswith(KEPT_SETTINGS)
-        ]
         settings = {
             "Dir::Etc::main": "/dev/null",
             "Dir::Etc::parts": self.apt / "none",
@@ -180,7 +180,7 @@ class Packages:
         }
         config = self.apt / "apt.conf"
         config.touch(mode=0o600)
-        config.write_text("\n".join([*kept, *(f'{k} "{v}";' for k, v in settings.items())]) + "\n")
+        config.write_text("\n".join([*self.kept_settings(), *(f'{k} "{v}";' for k, v in settings.items())]) + "\n")
 
     def _update(self) -> None:
         try:
