@@ -1,0 +1,150 @@
+"""What each service knows of its own subject so far."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streamflow.alerting.app import Settings as AlertingSettings
+from streamflow.alerting.app import create_app as create_alerting
+from streamflow.alerting.conditions import ConditionError, parse
+from streamflow.analytics.app import Settings as AnalyticsSettings
+from streamflow.analytics.app import create_app as create_analytics
+from streamflow.analytics.windows import WINDOWS
+from streamflow.ingestion.app import Settings as IngestionSettings
+from streamflow.ingestion.app import create_app as create_ingestion
+from streamflow.storage.app import Settings as StorageSettings
+from streamflow.storage.app import create_app as create_storage
+
+from .asgi import ask
+
+INGESTION = create_ingestion(IngestionSettings())
+ANALYTICS = create_analytics(AnalyticsSettings())
+ALERTING = create_alerting(AlertingSettings())
+
+
+def test_an_event_is_completed_and_brought_to_utc() -> None:
+    sent = {"type": "web.click", "source": "shop", "timestamp": "2026-03-01T01:30:00+02:00", "tags": ["a"]}
+    event = ask(INGESTION, "POST", "/events/validate", json=sent).json()
+    assert len(event.pop("id")) == 36
+    assert event == {
+        "type": "web.click",
+        "source": "shop",
+        "timestamp": "2026-02-28T23:30:00Z",
+        "severity": "low",
+        "data": {},
+        "metadata": {},
+        "correlation_id": None,
+        "session_id": None,
+        "user_id": None,
+        "tags": ["a"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("field", "path", "message"),
+    [
+        ('"severity": "mild"', "body.severity", "Input should be 'low', 'medium', 'high' or 'critical'"),
+        ('"colour": "red"', "body.colour", "Extra inputs are not permitted"),
+        ('"tags": ["a", ""]', "body.tags.1", "String should have at least 1 character"),
+        ('"timestamp": "2026-03-01T01:30:00"', "body.timestamp", "Input should have timezone info"),
+        (
+            '"timestamp": "0001-01-01T00:00:00+14:00"',
+            "body.timestamp",
+            "the year must be within 1 to 9999 in UTC",
+        ),
+        ('"data": {"a": NaN}', "body.data", "numbers must be finite and text must be valid Unicode"),
+        ('"data": {"a": "\\ud800"}', "body.data", "numbers must be finite and text must be valid Unicode"),
+    ],
+)
+def test_a_wrong_event_is_refused_with_its_path(field: str, path: str, message: str) -> None:
+    body = f'{{"type": "error", "source": "shop", {field}}}'
+    answer = ask(
+        INGESTION, "POST", "/events/validate", content=body, headers={"Content-Type": "application/json"}
+    )
+    assert answer.status_code == 422
+    error = answer.json()["error"]
+    assert (error["code"], error["message"]) == ("unprocessable_entity", "the request is not valid")
+    assert error["details"] == [{"path": path, "message": message}]
+
+
+def test_windows_of_a_moment() -> None:
+    answer = ask(ANALYTICS, "GET", "/windows", params={"at": "2026-01-01T10:07:30+05:30"})
+    assert answer.json() == [
+        {"window": "1m", "start": "2026-01-01T04:37:00Z", "end": "2026-01-01T04:38:00Z"},
+        {"window": "5m", "start": "2026-01-01T04:35:00Z", "end": "2026-01-01T04:40:00Z"},
+        {"window": "1h", "start": "2026-01-01T04:00:00Z", "end": "2026-01-01T05:00:00Z"},
+    ]
+
+
+def test_a_moment_at_the_end_of_time_is_refused() -> None:
+    answer = ask(ANALYTICS, "GET", "/windows", params={"at": "9999-12-31T23:59:59Z"})
+    assert answer.status_code == 400
+    assert answer.json()["error"]["message"] == "at is outside of the years that windows cover"
+
+
+@given(
+    st.datetimes(min_value=datetime(1900, 1, 1), max_value=datetime(2200, 1, 1), timezones=st.just(UTC)),  # noqa: DTZ001
+    st.sampled_from(sorted(WINDOWS)),
+)
+def test_windows_follow_one_another(moment: datetime, name: str) -> None:
+    window = WINDOWS[name]
+    span = window.containing(moment)
+    assert span.start <= moment < span.end
+    assert span.end - span.start == window.length
+    assert window.containing(span.end).start == span.end
+    assert window.containing(span.end - timedelta(microseconds=1)) == span
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "holds"),
+    [
+        ("error_rate > 0.05 over 5m", 0.05, False),
+        ("error_rate >= 0.05 over 5m", 0.05, True),
+        ("count<10 over 1h", 9, True),
+        ("  latency_p99 <= -1.5 over 1m ", -1, False),
+    ],
+)
+def test_a_condition_holds(text: str, value: float, holds: bool) -> None:
+    assert parse(text).holds(value) is holds
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("", "a condition looks like `error_rate > 0.05 over 5m`"),
+        ("__import__('os').abort() > 1 over 5m", "a condition looks like `error_rate > 0.05 over 5m`"),
+        ("error_rate == 0.05 over 5m", "a condition looks like `error_rate > 0.05 over 5m`"),
+        ("count > " + "9" * 200 + " over 5m", "a condition looks like `error_rate > 0.05 over 5m`"),
+        (7, "a condition looks like `error_rate > 0.05 over 5m`"),
+        (
+            "rate > 1 over 5m",
+            (
+                "there is no metric `rate`; there are count, error_rate, unique_users, latency_p50, latency_p95, "
+                "latency_p99"
+            ),
+        ),
+        ("count > 1 over 2m", "there is no window `2m`; there are 1m, 5m, 1h"),
+    ],
+)
+def test_what_is_no_condition_is_refused(text: object, complaint: str) -> None:
+    with pytest.raises(ConditionError) as raised:
+        parse(text)
+    assert str(raised.value) == complaint
+    answer = ask(ALERTING, "POST", "/conditions/parse", json={"condition": text})
+    assert answer.status_code == 422
+    assert answer.json()["error"]["details"] == [{"path": "body.condition", "message": complaint}]
+
+
+def test_a_condition_is_explained() -> None:
+    answer = ask(ALERTING, "POST", "/conditions/parse", json={"condition": "error_rate > 0.05 over 5m"})
+    assert answer.json() == {"metric": "error_rate", "comparison": ">", "threshold": 0.05, "window": "5m"}
+
+
+def test_retention_follows_its_setting() -> None:
+    before = datetime.now(UTC)
+    answer = ask(create_storage(StorageSettings(retention_days=7)), "GET", "/retention").json()
+    assert answer["days"] == 7
+    cut = datetime.fromisoformat(answer["before"]) + timedelta(days=7)
+    assert before <= cut <= datetime.now(UTC)
