@@ -121,8 +121,8 @@ def test_a_condition_holds(text: str, value: float, holds: bool) -> None:
         (
             "rate > 1 over 5m",
             (
-                "there is no metric `rate`; there are count, error_rate, unique_users, latency_p50, latency_p95, "
-                "latency_p99"
+                "there is no metric `rate`; "
+                "there are count, error_rate, unique_users, latency_p50, latency_p95, latency_p99"
             ),
         ),
         ("count > 1 over 2m", "there is no window `2m`; there are 1m, 5m, 1h"),
