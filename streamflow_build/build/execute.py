@@ -1,0 +1,156 @@
+"""Carries out a plan of images: builds several at once, tags what is kept, and says what became of each."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+
+from streamflow_build.engine.interface import BuildCancelled, BuildEvent, Engine, StepFailed
+from streamflow_build.build.observer import RunObserver
+from streamflow_build.errors import EngineError, Interrupted
+from streamflow_build.model.image import BuildRequest
+from streamflow_build.model.project import Service
+from streamflow_build.model.report import Built, Cancelled, Failed, Outcome, Size, Skipped, Unchanged, measure
+from streamflow_build.plan.images import Build, Keep, Step
+
+LogPath = Callable[[str], str]
+"""A service's log file, by the service's name."""
+
+
+class Lost(Exception):  # noqa: N818 - it is what happened to the run, and never leaves this package's callers
+    """The run broke off: ``cause`` says why, ``outcomes`` what became of each image until then."""
+
+    def __init__(self, cause: EngineError | Interrupted, outcomes: tuple[Outcome, ...]) -> None:
+        super().__init__(str(cause))
+        self.cause = cause
+        self.outcomes = outcomes
+
+
+def execute(steps: tuple[Step, ...], engine: Engine, observer: RunObserver, *, jobs: int, log: LogPath) -> tuple[Outcome, ...]:
+    """The outcome of each step, in the order of the plan; at most ``jobs`` builds run at once.
+
+    A build that fails leaves the others alone. Raises Lost when the user interrupts or the engine goes away: every
+    build has ended by then, on the engine too, and no image has some of its tags only.
+    """
+    run = _Run(engine, observer, log)
+    pool = ThreadPoolExecutor(max_workers=jobs, thread_name_prefix="build")
+    futures = [pool.submit(run.step, step) for step in steps]
+    try:
+        wait(futures)
+    except Interrupted as cause:
+        engine.cancel()
+        raise Lost(cause, _outcomes(futures)) from None
+    finally:
+        pool.shutdown()
+    outcomes = _outcomes(futures)
+    if run.lost is not None:
+        raise Lost(run.lost, outcomes)
+    return outcomes
+
+
+def _outcomes(futures: list[Future[Outcome]]) -> tuple[Outcome, ...]:
+    return tuple(future.result() for future in futures)
+
+
+class _Run:
+    """One execution: what its threads share."""
+
+    def __init__(self, engine: Engine, observer: RunObserver, log: LogPath) -> None:
+        self.lost: EngineError | None = None
+        self._engine = engine
+        self._observer = observer
+        self._log = log
+
+    def step(self, step: Step) -> Outcome:
+        outcome = self._build(step) if isinstance(step, Build) else self._keep(step)
+        self._observer.service_finished(outcome)
+        return outcome
+
+    def _keep(self, step: Keep) -> Outcome:
+        started = time.monotonic()
+        service = step.service
+        try:
+            if step.missing:
+                self._engine.tag(step.image.id, step.missing)
+            size = self._measure(step.image.id, service, step)
+        except EngineError as error:
+            return self._failed(service, error, started, log=None)
+        seconds = time.monotonic() - started
+        return Unchanged(service.name, step.tags, step.missing, step.image.id, size, seconds)
+
+    def _build(self, step: Build) -> Outcome:
+        service, request = step.service, step.request
+        if self.lost is not None:
+            return Skipped(service.name, "the engine went away")
+        started = time.monotonic()
+        self._observer.service_started(service.name, step.reason)
+
+        def tell(event: BuildEvent) -> None:
+            self._observer.event(service.name, event)
+
+        log = self._log(service.name)
+        try:
+            built = self._engine.build(request, tell)
+            size = self._measure(built.image.id, service, step)
+        except BuildCancelled:
+            return Cancelled(service.name, time.monotonic() - started, log)
+        except StepFailed as failure:
+            return _step_failed(request, failure, time.monotonic() - started, log)
+        except EngineError as error:
+            return self._failed(service, error, started, log=log)
+        return Built(
+            service=service.name,
+            tags=request.tags,
+            image=built.image.id,
+            size=size,
+            steps=built.steps,
+            cached=built.cached,
+            seconds=time.monotonic() - started,
+            reason=step.reason,
+            log=log,
+        )
+
+    def _measure(self, image: str, service: Service, step: Step) -> Size:
+        found = self._engine.image(image)
+        if found is None:
+            raise EngineError(
+                f"The engine no longer holds the image of {service.name!r}.",
+                hint="Something else removes images on it; run the command again.",
+            )
+        layers, base_layers = self._engine.history(image), self._engine.history(step.base.id)
+        return measure(found, layers, budget=service.size_budget, base=step.base, base_layers=base_layers)
+
+    def _failed(self, service: Service, error: EngineError, started: float, *, log: str | None) -> Outcome:
+        self.lost = self.lost or error
+        return Failed(
+            service=service.name,
+            message=error.message,
+            hint=error.hint,
+            step=None,
+            dockerfile=f"docker/{service.name}/Dockerfile",
+            dockerfile_line=None,
+            dockerfile_text=None,
+            output=(),
+            log=log,
+            seconds=time.monotonic() - started,
+        )
+
+
+def _step_failed(request: BuildRequest, failure: StepFailed, seconds: float, log: str) -> Failed:
+    text = None
+    if failure.dockerfile_line is not None:
+        dockerfile = next(f.content.decode() for f in request.context if f.path == request.dockerfile)
+        text = dict(enumerate(dockerfile.splitlines(), start=1)).get(failure.dockerfile_line)
+    return Failed(
+        service=request.service,
+        message=failure.message,
+        hint=failure.hint,
+        step=failure.step,
+        dockerfile=request.dockerfile,
+        dockerfile_line=failure.dockerfile_line,
+        dockerfile_text=text,
+        output=failure.output,
+        log=log,
+        seconds=seconds,
+    )

@@ -1,0 +1,159 @@
+"""The run of ``images``, as one visible sequence: bases, plan, builds, report."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+
+import msgspec
+
+from streamflow_build.build.execute import LogPath, Lost, execute
+from streamflow_build.engine.interface import Engine
+from streamflow_build.build.observer import RunObserver
+from streamflow_build.errors import RegistryError, StreamflowError
+from streamflow_build.model.image import Image
+from streamflow_build.model.project import Base, Project, Service
+from streamflow_build.model.reference import Reference
+from streamflow_build.model.report import BaseUsed, EngineUsed, Failed, ImagesReport, Outcome
+from streamflow_build.plan.images import Goal, Material, Origin, Step, plan_image, references
+
+Bases = dict[str, Image | RegistryError]
+"""What became of each base image, by its reference."""
+
+
+class Planned(msgspec.Struct, frozen=True):
+    """The steps to take, and the services that can't be built for want of their base."""
+
+    steps: tuple[Step, ...]
+    failed: tuple[Failed, ...]
+
+
+def get_bases(project: Project, services: tuple[Service, ...], engine: Engine, observer: RunObserver) -> Bases:
+    """Each base that the services stand on: as the engine has it, else pulled, through its registry's mirror if any.
+
+    A base is looked up and pulled once, however many services stand on it; one that can't be had is given as its
+    error. Raises EngineError.
+    """
+    mirrors = dict(project.mirrors)
+    bases: Bases = {}
+    for reference in dict.fromkeys(service.base.image for service in services):
+        image = engine.image(reference)
+        if image is not None:
+            bases[reference] = image
+            continue
+
+        def tell(layer: str, current: int, total: int, base: str = reference) -> None:
+            observer.base_pull(base, layer, current, total)
+
+        try:
+            mirror = mirrors.get(Reference.parse(reference).registry)
+            bases[reference] = engine.pull(reference, mirror=mirror, observer=tell)
+        except RegistryError as error:
+            bases[reference] = error
+    return bases
+
+
+def plan(  # noqa: PLR0913 - each is another thing that the plan is made from
+    project: Project,
+    goal: Goal,
+    engine: Engine,
+    bases: Bases,
+    materials: Mapping[str, Material],
+    origin: Origin,
+) -> Planned:
+    """What to do for each service, by what the engine holds now. ``materials`` goes by the service's name."""
+    steps, failed = [], []
+    for service in goal.services:
+        base = bases[service.base.image]
+        if isinstance(base, RegistryError):
+            failed.append(_no_base(service, base))
+            continue
+        step = plan_image(
+            project,
+            goal,
+            service,
+            material=materials[service.name],
+            base=base,
+            observed=_observe(engine, references(goal, service)),
+            origin=origin,
+        )
+        steps.append(step)
+    return Planned(tuple(steps), tuple(failed))
+
+
+def run(  # noqa: PLR0913 - each is another party of the run
+    project: Project,
+    goal: Goal,
+    engine: Engine,
+    observer: RunObserver,
+    *,
+    bases: Bases,
+    planned: Planned,
+    jobs: int,
+    log: LogPath,
+    started: float,
+) -> tuple[ImagesReport, StreamflowError | None]:
+    """Carry the plan out. The second value is what broke the run off, None where it came to its end.
+
+    ``started`` is the reading of ``time.monotonic()`` at which the run began.
+    """
+    for step in planned.steps:
+        for refused in step.refused:
+            observer.note(f"{refused.reference} stays: {refused.reason}")
+    for failure in planned.failed:
+        observer.service_finished(failure)
+    cause: StreamflowError | None = None
+    try:
+        outcomes = execute(planned.steps, engine, observer, jobs=jobs, log=log)
+    except Lost as lost:
+        outcomes, cause = lost.outcomes, lost.cause
+    info = engine.info()
+    report = ImagesReport(
+        version=None if goal.version is None else str(goal.version),
+        registry=goal.registry,
+        engine=EngineUsed(info.version, info.store),
+        bases=_used(goal.services, bases),
+        images=_ordered(goal.services, (*planned.failed, *outcomes)),
+        seconds=time.monotonic() - started,
+        notes=tuple(f"{r.reference} stays: {r.reason}" for s in planned.steps for r in s.refused),
+    )
+    observer.run_finished(report)
+    return report, cause
+
+
+def _observe(engine: Engine, names: tuple[str, ...]) -> dict[str, Image]:
+    """The images behind the names. An image found under the first answers for all names it has."""
+    observed: dict[str, Image] = {}
+    for name in names:
+        if name not in observed and (image := engine.image(name)) is not None:
+            observed |= {tag: image for tag in image.tags if tag in names}
+    return observed
+
+
+def _used(services: tuple[Service, ...], bases: Bases) -> tuple[BaseUsed, ...]:
+    declared: dict[str, Base] = {service.base.image: service.base for service in services}
+    return tuple(
+        BaseUsed(base.name, reference, image.id, next(iter(image.digests), None), image.stand_in, image.size)
+        for reference, base in declared.items()
+        if isinstance(image := bases[reference], Image)
+    )
+
+
+def _ordered(services: tuple[Service, ...], outcomes: tuple[Outcome, ...]) -> tuple[Outcome, ...]:
+    order = {service.name: place for place, service in enumerate(services)}
+    return tuple(sorted(outcomes, key=lambda outcome: order[outcome.service]))
+
+
+def _no_base(service: Service, error: RegistryError) -> Failed:
+    return Failed(
+        service=service.name,
+        message=error.message,
+        hint=error.hint,
+        step=None,
+        dockerfile=f"docker/{service.name}/Dockerfile",
+        dockerfile_line=None,
+        dockerfile_text=None,
+        output=(),
+        log=None,
+        seconds=0.0,
+    )

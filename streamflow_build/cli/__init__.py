@@ -1,0 +1,45 @@
+"""The command line: a file a command, each of which parses, calls and exits.
+
+Nothing heavy is imported here, so that ``--help`` answers at once; a command imports what it needs when it runs.
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from streamflow_build import __version__
+from streamflow_build.cli.images import images
+from streamflow_build.cli.render import render
+from streamflow_build.cli.schema import schema
+
+app = typer.Typer(
+    help="Builds, tests and releases the images of the services in streamflow.yaml.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+app.command()(images)
+app.command()(render)
+app.command()(schema)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"streamflow-build {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    context: typer.Context,
+    config: Annotated[
+        Path, typer.Option("--config", "-f", metavar="FILE", help="The project's file.")
+    ] = Path("streamflow.yaml"),
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    context.obj = config

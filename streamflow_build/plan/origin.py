@@ -1,0 +1,44 @@
+"""Where sources come from: the commit that is checked out and the time to note in an image."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from datetime import UTC, datetime
+from pathlib import Path
+
+from streamflow_build.errors import UsageError
+from streamflow_build.plan.images import Origin
+
+
+def origin(root: Path) -> Origin:
+    """The commit of the project's folder, with ``-dirty`` behind it where files differ from it, and the time.
+
+    The time is SOURCE_DATE_EPOCH (https://reproducible-builds.org/specs/source-date-epoch/) where it is set, else now.
+    Raises UsageError when SOURCE_DATE_EPOCH is no number of seconds.
+    """
+    return Origin(revision=_revision(root), created=_created(os.environ.get("SOURCE_DATE_EPOCH")))
+
+
+def _revision(root: Path) -> str | None:
+    try:
+        found = subprocess.run(
+            ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    except FileNotFoundError:
+        return None
+    return found.stdout.strip() if found.returncode == 0 else None
+
+
+def _created(epoch: str | None) -> str:
+    try:
+        at = datetime.now(UTC) if epoch is None else datetime.fromtimestamp(int(epoch), UTC)
+    except (ValueError, OverflowError, OSError):
+        raise UsageError(
+            f"SOURCE_DATE_EPOCH is {epoch!r}, which is no number of seconds since 1970.",
+            hint="Unset it, or set it to a whole number: SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)",
+        ) from None
+    return at.isoformat(timespec="seconds").replace("+00:00", "Z")
