@@ -1,0 +1,176 @@
+"""Builds by the engine's BuildKit: one request each, its session, its stream of messages, and its end."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+import socket
+import threading
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import msgspec
+import requests
+from docker.errors import APIError
+
+from streamflow_build.engine import stored
+from streamflow_build.engine.connection import Connection, explanation
+from streamflow_build.engine.context import archive
+from streamflow_build.engine.failure import failure
+from streamflow_build.engine.interface import BuildCancelled, BuildObserver
+from streamflow_build.engine.session import SessionHost
+from streamflow_build.engine.trace import Trace
+from streamflow_build.errors import EngineError
+from streamflow_build.model.image import BuildRequest
+
+_CHUNK = 64 * 1024
+
+
+class _Message(msgspec.Struct):
+    """A line of the engine's answer; errors come as lines, too, once it has said that all is well."""
+
+    id: str = ""
+    aux: Any = None
+    error: str = ""
+
+
+class _Running:
+    """A build which the engine works on."""
+
+    def __init__(self, service: str) -> None:
+        self.id = uuid.uuid4().hex
+        self.service = service
+        self.response: requests.Response | None = None
+
+    def disconnect(self) -> None:
+        """Make the thread that reads the engine's answer see its end."""
+        if self.response is not None:
+            connection = getattr(self.response.raw, "connection", None)
+            if connection is not None and connection.sock is not None:
+                with contextlib.suppress(OSError):
+                    # Not SSLSocket's own shutdown, which would take the TLS state from under the reader.
+                    socket.socket.shutdown(connection.sock, socket.SHUT_RDWR)
+
+
+class Builds:
+    """All builds of one engine, from any thread."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._sessions = SessionHost()
+        self._lock = threading.Lock()
+        self._running: set[_Running] = set()
+        self._cancelled = False
+
+    def build(self, request: BuildRequest, observer: BuildObserver) -> tuple[str, Trace]:
+        """Build and tag; gives the image's id and what the build told.
+
+        Raises StepFailed, BuildCancelled, EngineError.
+        """
+        trace = Trace()
+        with self._registered(request) as running:
+            try:
+                image = self._solve(request, running, trace, observer)
+            except EngineError:
+                self._raise_if_cancelled(request)
+                raise
+            self._raise_if_cancelled(request)
+            stored.tag(self._connection, image, request.tags)
+        return image, trace
+
+    def cancel(self) -> None:
+        """End every running build and refuse later ones."""
+        with self._lock:
+            self._cancelled = True
+            running = tuple(self._running)
+        for build in running:
+            self._cancel(build)
+
+    def close(self) -> None:
+        """End the thread that serves the sessions."""
+        self._sessions.close()
+
+    def _solve(self, request: BuildRequest, running: _Running, trace: Trace, observer: BuildObserver) -> str:
+        with self._sessions.open(self._connection, request.secrets) as session:
+            image = ""
+            for message in self._messages(request, running, session.id):
+                if message.error:
+                    self._raise_failure(request, trace, message.error)
+                elif message.id == "moby.buildkit.trace":
+                    for event in trace.events(base64.b64decode(message.aux)):
+                        observer(event)
+                elif message.id == "moby.image.id":
+                    image = message.aux["ID"]
+        if not image:
+            raise EngineError(
+                f"The Docker Engine at {self._connection.address} went away while it built {request.service}."
+            )
+        return image
+
+    def _messages(self, request: BuildRequest, running: _Running, session: str) -> Iterator[_Message]:
+        client = self._connection.client
+        parameters = {
+            "version": "2",
+            "dockerfile": request.dockerfile,
+            "labels": json.dumps(request.labels),
+            "buildargs": json.dumps(request.build_args),
+            "nocache": "1" if request.no_cache else "0",
+            "session": session,
+            "buildid": running.id,
+        }
+        body = archive(request.context)
+        with self._connection.errors():
+            response = client._post(  # noqa: SLF001
+                client._url("/build"),  # noqa: SLF001
+                params=parameters,
+                data=body,
+                headers={"Content-Type": "application/x-tar"},
+                stream=True,
+                timeout=None,
+            )
+            running.response = response
+            with response:
+                try:
+                    client._raise_for_status(response)  # noqa: SLF001
+                except APIError as error:
+                    yield _Message(error=explanation(error))
+                    return
+                if self._cancelled:
+                    # Cancelled before the engine knew of it.
+                    self._cancel(running)
+                for line in response.iter_lines(_CHUNK):
+                    if line:
+                        yield msgspec.json.decode(line, type=_Message)
+
+    def _raise_failure(self, request: BuildRequest, trace: Trace, message: str) -> None:
+        self._raise_if_cancelled(request)
+        if not self._connection.answers():
+            raise EngineError(
+                f"The Docker Engine at {self._connection.address} went away while it built {request.service}: {message}"
+            )
+        raise failure(request, trace, message)
+
+    def _raise_if_cancelled(self, request: BuildRequest) -> None:
+        if self._cancelled:
+            raise BuildCancelled(f"The build of {request.service} was cancelled.")
+
+    def _cancel(self, build: _Running) -> None:
+        with contextlib.suppress(EngineError), self._connection.errors():
+            client = self._connection.client
+            client._post(client._url("/build/cancel"), params={"id": build.id}, timeout=20)  # noqa: SLF001
+        build.disconnect()
+
+    @contextmanager
+    def _registered(self, request: BuildRequest) -> Iterator[_Running]:
+        running = _Running(request.service)
+        with self._lock:
+            self._raise_if_cancelled(request)
+            self._running.add(running)
+        try:
+            yield running
+        finally:
+            with self._lock:
+                self._running.discard(running)

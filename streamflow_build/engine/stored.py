@@ -1,0 +1,103 @@
+"""The images that an engine holds: inspect, history, tags; what the engine answers becomes the model's types."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from docker.errors import APIError, NotFound
+from docker.utils import parse_repository_tag
+
+from streamflow_build.engine.connection import Connection
+from streamflow_build.errors import EngineError
+from streamflow_build.model.image import Image, Layer
+
+_SHELL = re.compile(r"^RUN (?:\|\d+ .*?)?/bin/sh -c ")
+
+
+def find(connection: Connection, reference: str) -> Image | None:
+    """The image of that tag, digest or id, or None."""
+    with connection.errors():
+        try:
+            inspected = connection.client.inspect_image(reference)
+        except NotFound:
+            return None
+        except APIError as error:
+            raise connection.refused(f"to look at {reference}", error) from error
+    return Image(
+        id=inspected["Id"],
+        tags=tuple(sorted(inspected.get("RepoTags") or ())),
+        digests=tuple(sorted(inspected.get("RepoDigests") or ())),
+        labels=dict((inspected.get("Config") or {}).get("Labels") or {}),
+        # The engine's own figure counts compressed content as well on the containerd store.
+        size=sum(layer.size for layer in layers(connection, inspected["Id"])),
+        diff_ids=tuple((inspected.get("RootFS") or {}).get("Layers") or ()),
+    )
+
+
+def layers(connection: Connection, reference: str) -> tuple[Layer, ...]:
+    """The layers that hold bytes, from the lowest; raises EngineError for an unknown image."""
+    with connection.errors():
+        try:
+            entries: list[dict[str, Any]] = connection.client.history(reference)
+        except NotFound as error:
+            raise EngineError(
+                f"The Docker Engine at {connection.address} holds no image {reference}."
+            ) from error
+        except APIError as error:
+            raise connection.refused(f"the history of {reference}", error) from error
+    return tuple(
+        Layer(_step(entry["CreatedBy"]), entry["Size"]) for entry in reversed(entries) if entry["Size"] > 0
+    )
+
+
+def tag(connection: Connection, image: str, references: tuple[str, ...]) -> None:
+    """Give an image further names: all of them, or, when the engine refuses one, none."""
+    before = {reference: _identifier(connection, reference) for reference in references}
+    done: list[str] = []
+    with connection.errors():
+        try:
+            for reference in references:
+                _tag(connection, image, reference)
+                done.append(reference)
+        except APIError as error:
+            for reference in done:
+                _restore(connection, reference, before[reference])
+            raise connection.refused(f"to tag {image} as {references[len(done)]}", error) from error
+
+
+def untag(connection: Connection, reference: str) -> None:
+    """Take a name from an image; the image stays where it has another."""
+    with connection.errors():
+        try:
+            connection.client.remove_image(reference, noprune=True)
+        except APIError as error:
+            raise connection.refused(f"to remove the tag {reference}", error) from error
+
+
+def _tag(connection: Connection, image: str, reference: str) -> None:
+    repository, name = parse_repository_tag(reference)
+    connection.client.tag(image, repository, name)
+
+
+def _restore(connection: Connection, reference: str, before: str | None) -> None:
+    if before is None:
+        untag(connection, reference)
+    else:
+        _tag(connection, before, reference)
+
+
+def _identifier(connection: Connection, reference: str) -> str | None:
+    with connection.errors():
+        try:
+            return str(connection.client.inspect_image(reference)["Id"])
+        except NotFound:
+            return None
+        except APIError as error:
+            raise connection.refused(f"to look at {reference}", error) from error
+
+
+def _step(created_by: str) -> str:
+    """The Dockerfile's instruction, without what the engine wraps around it."""
+    text = created_by.removesuffix(" # buildkit").replace("/bin/sh -c #(nop) ", "", 1)
+    return _SHELL.sub("RUN ", text).strip()
