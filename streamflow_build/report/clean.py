@@ -1,0 +1,96 @@
+"""The one gate that all told things pass before they are drawn or kept: secrets and terminal commands go out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any
+from urllib.parse import quote
+
+import msgspec
+
+from streamflow_build.engine.interface import BuildEvent
+from streamflow_build.model.report import ImagesReport, Outcome
+from streamflow_build.build.observer import RunObserver
+from streamflow_build.report.text import harmless
+
+MASK = "***"
+OURS = frozenset({"outcome", "service", "store"})
+"""Keys of the report whose values are our own words; a secret that equals one must not break the record."""
+SHORTEST_LINE = 4
+"""Lines of a secret of several lines that are shorter hide nothing worth and would mask common text."""
+_PASSWORD = re.compile(r"(?<=://)([^\s/@:]*):([^\s/@]+)(?=@)")
+
+
+class Mask:
+    """Replaces secrets in text by ``***``: each value line by line, also percent-encoded as in URLs.
+
+    The password of any URL is masked too, whether it was told or not.
+    """
+
+    def __init__(self, secrets: Iterable[bytes] = ()) -> None:
+        words: set[str] = set()
+        for secret in secrets:
+            text = secret.decode(errors="replace")
+            lines = {line.strip() for line in text.splitlines()} - {""}
+            words |= lines if len(lines) == 1 else {line for line in lines if len(line) >= SHORTEST_LINE}
+            words |= {found[1] for found in _PASSWORD.findall(text)}
+        words |= {quote(word, safe="") for word in words}
+        # The longest first: a secret may be a part of another one.
+        self._words = tuple(sorted(words, key=lambda word: (-len(word), word)))
+
+    def __call__(self, text: str) -> str:
+        """The text without secrets."""
+        for word in self._words:
+            if word in text:
+                text = text.replace(word, MASK)
+        return _PASSWORD.sub(rf"\1:{MASK}", text) if "://" in text else text
+
+
+class Cleaned:
+    """A RunObserver that tells another one the same, cleaned."""
+
+    def __init__(self, inner: RunObserver, mask: Mask) -> None:
+        self._inner = inner
+        self._mask = mask
+
+    def text(self, text: str) -> str:
+        """One piece of text as it may be shown."""
+        return self._mask(harmless(text))
+
+    def base_pull(self, base: str, layer: str, current: int, total: int) -> None:
+        self._inner.base_pull(base, self.text(layer), current, total)
+
+    def service_started(self, service: str, reason: str) -> None:
+        self._inner.service_started(service, self.text(reason))
+
+    def event(self, service: str, event: BuildEvent) -> None:
+        changes = {
+            field: self.text(value)
+            for field in event.__struct_fields__
+            if field != "step" and isinstance(value := getattr(event, field), str)
+        }
+        self._inner.event(service, msgspec.structs.replace(event, **changes))
+
+    def service_finished(self, outcome: Outcome) -> None:
+        self._inner.service_finished(self._data(outcome, Outcome))
+
+    def note(self, text: str) -> None:
+        self._inner.note(self.text(text))
+
+    def run_finished(self, report: ImagesReport) -> None:
+        self._inner.run_finished(self._data(report, ImagesReport))
+
+    def _data(self, data: Any, kind: Any) -> Any:
+        return msgspec.convert(self._walk(msgspec.to_builtins(data)), kind)
+
+    def _walk(self, value: Any) -> Any:
+        match value:
+            case str():
+                return self.text(value)
+            case dict():
+                return {k: v if k in OURS else self._walk(v) for k, v in value.items()}
+            case list() | tuple():
+                return [self._walk(item) for item in value]
+            case _:
+                return value
