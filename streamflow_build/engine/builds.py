@@ -27,6 +27,7 @@ from streamflow_build.errors import EngineError
 from streamflow_build.model.image import BuildRequest
 
 _CHUNK = 64 * 1024
+_CANCEL_SECONDS = 20
 
 
 class _Message(msgspec.Struct):
@@ -87,7 +88,7 @@ class Builds:
             self._cancelled = True
             running = tuple(self._running)
         for build in running:
-            self._cancel(build)
+            self._end(build)
 
     def close(self) -> None:
         """End the thread that serves the sessions."""
@@ -105,13 +106,10 @@ class Builds:
                 elif message.id == "moby.image.id":
                     image = message.aux["ID"]
         if not image:
-            raise EngineError(
-                f"The Docker Engine at {self._connection.address} went away while it built {request.service}."
-            )
+            raise self._connection.gone("its answer ended early", f" while it built {request.service}")
         return image
 
     def _messages(self, request: BuildRequest, running: _Running, session: str) -> Iterator[_Message]:
-        client = self._connection.client
         parameters = {
             "version": "2",
             "dockerfile": request.dockerfile,
@@ -121,26 +119,24 @@ class Builds:
             "session": session,
             "buildid": running.id,
         }
-        body = archive(request.context)
         with self._connection.errors():
-            response = client._post(  # noqa: SLF001
-                client._url("/build"),  # noqa: SLF001
-                params=parameters,
-                data=body,
-                headers={"Content-Type": "application/x-tar"},
-                stream=True,
-                timeout=None,
-            )
-            running.response = response
+            try:
+                response = self._connection.post(
+                    "/build",
+                    params=parameters,
+                    data=archive(request.context),
+                    headers={"Content-Type": "application/x-tar"},
+                    stream=True,
+                    timeout=None,
+                )
+            except APIError as error:
+                yield _Message(error=explanation(error))
+                return
             with response:
-                try:
-                    client._raise_for_status(response)  # noqa: SLF001
-                except APIError as error:
-                    yield _Message(error=explanation(error))
-                    return
+                running.response = response
                 if self._cancelled:
-                    # Cancelled before the engine knew of it.
-                    self._cancel(running)
+                    # The engine may not have known of it yet when the cancellation came.
+                    self._end(running)
                 for line in response.iter_lines(_CHUNK):
                     if line:
                         yield msgspec.json.decode(line, type=_Message)
@@ -148,19 +144,16 @@ class Builds:
     def _raise_failure(self, request: BuildRequest, trace: Trace, message: str) -> None:
         self._raise_if_cancelled(request)
         if not self._connection.answers():
-            raise EngineError(
-                f"The Docker Engine at {self._connection.address} went away while it built {request.service}: {message}"
-            )
+            raise self._connection.gone(message, f" while it built {request.service}")
         raise failure(request, trace, message)
 
     def _raise_if_cancelled(self, request: BuildRequest) -> None:
         if self._cancelled:
             raise BuildCancelled(f"The build of {request.service} was cancelled.")
 
-    def _cancel(self, build: _Running) -> None:
-        with contextlib.suppress(EngineError), self._connection.errors():
-            client = self._connection.client
-            client._post(client._url("/build/cancel"), params={"id": build.id}, timeout=20)  # noqa: SLF001
+    def _end(self, build: _Running) -> None:
+        with contextlib.suppress(EngineError, APIError), self._connection.errors():
+            self._connection.post("/build/cancel", params={"id": build.id}, timeout=_CANCEL_SECONDS)
         build.disconnect()
 
     @contextmanager

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.client
-import json
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -23,11 +22,13 @@ OLDEST_API = (1, 42)
 NEWEST_API = (1, 51)
 """Later engines are spoken to as Engine 28: from 1.53 on ``POST /session`` is on its way out."""
 
+_DEFAULT = "unix:///var/run/docker.sock"
+_HELLO_SECONDS = 20
 _START = (
-    'Start Docker, or, in a checkout of the project, run `make engine` and `eval "$(scripts/engine env)"`.'
+    "Start Docker, or name a running engine in DOCKER_HOST; in a checkout of the project, `scripts/engine start` "
+    'makes a private one and `eval "$(scripts/engine env)"` names it.'
 )
-_WENT_AWAY = (requests.ConnectionError, requests.Timeout, urllib3.exceptions.HTTPError,
-              requests.exceptions.ChunkedEncodingError, http.client.HTTPException, OSError)  # fmt: skip
+_WENT_AWAY = (requests.RequestException, urllib3.exceptions.HTTPError, http.client.HTTPException, OSError)
 
 
 class Connection:
@@ -38,21 +39,28 @@ class Connection:
 
         Raises EngineError where none answers, or it is too old, or has no BuildKit.
         """
-        self.address, self._client_arguments = _address(environ)
+        self.address, self._origin, self._arguments = _address(environ)
         self._clients: list[docker.APIClient] = []
         self._per_thread = threading.local()
-        self._api_version = ".".join(map(str, NEWEST_API))
-        self._api_version = self._greet()
+        self._version = NEWEST_API
+        self._version = self._greet()
 
     @property
-    def client(self) -> docker.APIClient:
-        """This thread's client."""
-        client: docker.APIClient | None = getattr(self._per_thread, "client", None)
+    def client(self) -> Any:
+        """The asking thread's docker-py APIClient; docker-py's stubs know too little of it to be of use."""
+        client = getattr(self._per_thread, "client", None)
         if client is None:
             client = self._connect()
             self._per_thread.client = client
             self._clients.append(client)
         return client
+
+    def post(self, path: str, **arguments: Any) -> requests.Response:
+        """POST to a path of the API that docker-py has no method for; raises APIError for a refusal."""
+        client = self.client
+        response: requests.Response = client._post(client._url(path), **arguments)  # noqa: SLF001
+        client._raise_for_status(response)  # noqa: SLF001
+        return response
 
     def close(self) -> None:
         """Close every thread's client."""
@@ -70,23 +78,26 @@ class Connection:
 
     @contextmanager
     def errors(self) -> Iterator[None]:
-        """Translate what means that the engine is gone; an APIError, which it answered itself, goes through."""
+        """Translate what means that the engine is gone; an APIError, its own answer, goes through."""
         try:
             yield
         except APIError:
             raise
         except _WENT_AWAY as error:
-            raise EngineError(
-                f"The Docker Engine at {self.address} went away: {_reason(error)}.", hint=_START
-            ) from error
+            raise self.gone(_reason(error)) from error
+
+    def gone(self, reason: str, during: str = "") -> EngineError:
+        """The error for an engine that doesn't answer any more."""
+        return EngineError(f"The Docker Engine at {self.address} went away{during}: {reason}.", hint=_START)
 
     def refused(self, doing: str, error: APIError) -> EngineError:
         """The error for a request that the engine answered with a refusal nobody expects."""
         return EngineError(f"The Docker Engine at {self.address} refused {doing}: {explanation(error)}")
 
     def _connect(self) -> docker.APIClient:
+        version = ".".join(map(str, self._version))
         try:
-            client = docker.APIClient(version=self._api_version, **self._client_arguments)
+            client = docker.APIClient(version=version, **self._arguments)
         except (DockerException, ValueError) as error:
             raise EngineError(
                 f"The Docker Engine at {self.address} can't be used: {error}", hint=_START
@@ -96,31 +107,32 @@ class Connection:
             client.trust_env = False
         return client
 
-    def _greet(self) -> str:
+    def _greet(self) -> tuple[int, ...]:
         try:
             client = self.client
-            answer = client._get(client._url("/_ping", versioned_api=False), timeout=20)  # noqa: SLF001
+            answer = client._get(client._url("/_ping", versioned_api=False), timeout=_HELLO_SECONDS)  # noqa: SLF001
         except (requests.RequestException, OSError) as error:
             raise EngineError(
-                f"No Docker Engine answers at {self.address}: {_reason(error)}.", hint=_START
+                f"No Docker Engine answers at {self.address} ({self._origin}): {_reason(error)}.", hint=_START
             ) from error
-        if answer.status_code != http.HTTPStatus.OK or "Api-Version" not in answer.headers:
-            raise EngineError(f"What answers at {self.address} is no Docker Engine.", hint=_START)
-        api = tuple(int(part) for part in answer.headers["Api-Version"].split("."))
+        spoken = answer.headers.get("Api-Version", "")
+        if answer.status_code != http.client.OK or not spoken:
+            raise EngineError(
+                f"What answers at {self.address} ({self._origin}) is no Docker Engine.", hint=_START
+            )
+        api = tuple(int(part) for part in spoken.split("."))
         if api < OLDEST_API:
             raise EngineError(
-                f"The Docker Engine at {self.address} is too old: it speaks API {answer.headers['Api-Version']}, "
-                "and images are built with API 1.42 or newer.",
+                f"The Docker Engine at {self.address} is too old: it speaks API {spoken}, and builds need 1.42.",
                 hint="Install Docker Engine 23 or newer.",
             )
         if answer.headers.get("Builder-Version") != "2":
             raise EngineError(
-                f"The Docker Engine at {self.address} builds without BuildKit, and the images need it.",
-                hint='Use a Linux engine, and remove `"features": {"buildkit": false}` from its daemon.json.',
+                f"The Docker Engine at {self.address} builds without BuildKit, which builds need.",
+                hint='Use a Linux engine whose daemon.json doesn\'t say `"features": {"buildkit": false}`.',
             )
-        version = ".".join(map(str, min(api, NEWEST_API)))
-        client._version = version  # noqa: SLF001
-        return version
+        client._version = ".".join(map(str, min(api, NEWEST_API)))  # noqa: SLF001
+        return min(api, NEWEST_API)
 
 
 def explanation(error: APIError) -> str:
@@ -128,44 +140,36 @@ def explanation(error: APIError) -> str:
     return str(error.explanation or error).strip()
 
 
-def _address(environ: Mapping[str, str]) -> tuple[str, dict[str, Any]]:
-    """Where the engine is, for people, and the arguments for a client of it."""
+def _address(environ: Mapping[str, str]) -> tuple[str, str, dict[str, Any]]:
+    """Where the engine is, who says so, and the arguments for a client of it."""
     try:
-        arguments: dict[str, Any] = kwargs_from_env(environment=dict(environ))
+        arguments: dict[str, Any] = {**kwargs_from_env(environment=dict(environ))}
+        origin = "from DOCKER_HOST"
         if "base_url" not in arguments:
             arguments = {**ContextAPI.kwargs_from_context(environment=dict(environ)), **arguments}
+            origin = "from the current docker context"
     except (DockerException, ValueError, OSError) as error:
         raise EngineError(f"Docker's configuration names no usable engine: {error}", hint=_START) from error
-    address = str(arguments.get("base_url") or "unix:///var/run/docker.sock").replace(
-        "http+unix://", "unix://"
-    )
+    address = str(arguments.get("base_url") or _DEFAULT).replace("http+unix://", "unix://")
+    if address == _DEFAULT and origin != "from DOCKER_HOST":
+        origin = "the default, as neither DOCKER_HOST nor a docker context names another"
     if address.startswith("ssh://"):
         raise EngineError(
-            f"The Docker Engine at {address} is reached over SSH, which builds can't use.",
-            hint="Forward its socket, `ssh -NL /tmp/docker.sock:/var/run/docker.sock HOST`, and set "
+            f"The Docker Engine at {address} ({origin}) is reached over SSH, which builds can't use.",
+            hint="Forward its socket with `ssh -NL /tmp/docker.sock:/var/run/docker.sock HOST` and set "
             "DOCKER_HOST=unix:///tmp/docker.sock.",
         )
-    return address, arguments
+    return address, origin, arguments
 
 
 def _reason(error: BaseException) -> str:
-    """The system's words at the bottom of requests' and urllib3's stack of errors."""
-    seen: BaseException = error
+    """The system's own words, which requests and urllib3 wrap several times."""
     while True:
-        below = (
-            seen.__cause__
-            or seen.__context__
-            or next((a for a in seen.args if isinstance(a, BaseException)), None)
-        )
+        wrapped = next((argument for argument in error.args if isinstance(argument, BaseException)), None)
+        below = wrapped or error.__cause__ or error.__context__
         if below is None:
             break
-        seen = below
-    if isinstance(seen, OSError) and seen.strerror:
-        return seen.strerror
-    return str(seen) or type(seen).__name__
-
-
-def decoded(line: bytes) -> dict[str, Any]:
-    """One message of a stream of JSON messages."""
-    message = json.loads(line)
-    return message if isinstance(message, dict) else {}
+        error = below
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return str(error) or type(error).__name__

@@ -46,8 +46,11 @@ class DockerEngine:
             except APIError as error:
                 raise connection.refused("to describe itself", error) from error
         status = dict(entry for entry in info.get("DriverStatus") or () if len(entry) == 2)  # noqa: PLR2004
-        store = "containerd" if status.get("driver-type") == _CONTAINERD else "classic"
-        return EngineInfo(version=info["ServerVersion"], cpus=info["NCPU"], store=store)
+        return EngineInfo(
+            version=info["ServerVersion"],
+            cpus=info["NCPU"],
+            store="containerd" if status.get("driver-type") == _CONTAINERD else "classic",
+        )
 
     def image(self, reference: str) -> Image | None:
         return stored.find(self._connection, reference)

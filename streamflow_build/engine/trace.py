@@ -102,8 +102,8 @@ class Trace:
         for vertex in vertexes:
             yield from self._finish(vertex)
         for warning in status.warnings:
-            line = warning.ranges[0].start.line if warning.ranges else 0
-            yield BuildWarning(warning.short.decode(errors="replace"), line)
+            first = warning.ranges[0].start.line if warning.ranges else 0
+            yield BuildWarning(warning.short.decode(errors="replace"), first)
 
     def _start(self, vertex: Any) -> Iterator[BuildEvent]:
         step = self._steps[vertex.digest]

@@ -20,8 +20,11 @@ _NOT_NOW = (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWant
 
 
 class Hijacked(NamedTuple):
-    """A connection that no longer speaks HTTP: its socket (non-blocking), the bytes of the new protocol that
-    http.client had already read, and the response which closes the socket when it is collected."""
+    """A connection that no longer speaks HTTP.
+
+    ``early`` is what http.client had already read of the new protocol; the response closes the socket, which doesn't
+    block, when it is collected.
+    """
 
     socket: sockets.socket
     early: bytes
@@ -46,8 +49,8 @@ def hijack(connection: Connection, path: str, headers: HTTPHeaderDict) -> Hijack
         raise EngineError(
             f"The Docker Engine at {connection.address} took no session: HTTP {response.status_code}."
         )
-    reader = response.raw._fp.fp  # noqa: SLF001
-    socket = reader.raw._sock  # noqa: SLF001
+    reader: Any = response.raw._fp.fp  # type: ignore[union-attr]  # noqa: SLF001
+    socket: sockets.socket = reader.raw._sock  # noqa: SLF001
     socket.setblocking(False)
     try:
         # In a third of the cases the engine's first frames come in one packet with its answer.
