@@ -1,0 +1,148 @@
+"""From the file to YAML nodes: what can go wrong before a key means anything."""
+
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+
+import yaml
+
+from streamflow_build.config.problems import Mark, Problems
+from streamflow_build.errors import ConfigError
+
+# The composer calls itself for each level, and the C one has no limit of its own: the stack would end first.
+_DEEPEST = 50
+_LARGEST = 1_000_000
+_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+_READABLE = {
+    "mapping values are not allowed in this context": "a ':' that can't be here",
+    "mapping values are not allowed here": "a ':' that can't be here",
+    "did not find expected key": "a key was expected here",
+    "did not find expected '-' indicator": "a list's '- ' was expected here",
+    "found undefined alias": "an alias whose anchor isn't defined above it",
+    "but found another document": "a second document starts here",
+    "found unexpected end of stream": "the quotes that start here don't end",
+    "did not find expected node content": "a value was expected here",
+    "did not find expected ',' or ']'": "a ',' or ']' was expected here",
+    "did not find expected ',' or '}'": "a ',' or '}' was expected here",
+    "could not find expected ':'": "a ':' was expected after the key",
+}
+
+
+def read_text(file: Path) -> str:
+    """The file's text. Raises ConfigError when there is none, or it is no text."""
+    try:
+        data = file.read_bytes() if not file.exists() or file.is_file() else None
+    except OSError as error:
+        raise _unreadable(file, error) from error
+    except ValueError as error:
+        raise ConfigError(
+            f"{str(file)!r} is not a path.", hint="Give the path of streamflow.yaml."
+        ) from error
+    if data is None:
+        what = "a folder" if file.is_dir() else "not a regular file"
+        raise ConfigError(
+            f"{file}: this is {what}.", hint="Give the file itself, such as --config streamflow.yaml."
+        )
+    if len(data) > _LARGEST:
+        raise ConfigError(
+            f"{file}: the file has {len(data):,} bytes; streamflow.yaml has at most {_LARGEST:,}.",
+            hint="Check that --config names the right file.",
+        )
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        before = data[: error.start].decode("utf-8-sig", errors="replace")
+        problems = Problems(file)
+        problems.at(_position(before), (), "the file is not UTF-8 text", "Save it as UTF-8.")
+        problems.check()
+        raise
+
+
+def compose(text: str, file: Path) -> yaml.Node:
+    """The text's only document. Raises ConfigError, with the position, when it is no YAML or empty."""
+    problems = Problems(file)
+    try:
+        _refuse_depth(text, problems)
+        node = yaml.compose(text, Loader=_Loader)
+    except yaml.MarkedYAMLError as error:
+        mark = _error_mark(error)
+        problems.at(mark, (), f"this is not YAML: {_reason(error, text, mark)}", _advice(text, mark))
+    except yaml.reader.ReaderError as error:
+        problems.at(
+            _position(text[: error.position]),
+            (),
+            f"this is not YAML: the character U+{ord(text[error.position]):04X} can't stand in a text file",
+            "Delete it.",
+        )
+    problems.check()
+    if node is None:
+        raise ConfigError(
+            f"{file}: the file is empty.",
+            hint="It needs at least the keys project, bases and services.",
+        )
+    return node
+
+
+def _refuse_depth(text: str, problems: Problems) -> None:
+    depth = 0
+    for event in yaml.parse(text, Loader=_Loader):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+        if depth > _DEEPEST:
+            mark = Mark(event.start_mark.line + 1, event.start_mark.column + 1)
+            problems.at(
+                mark, (), f"this is nested more than {_DEEPEST} levels deep", "streamflow.yaml needs 5."
+            )
+            problems.check()
+
+
+def _unreadable(file: Path, error: OSError) -> ConfigError:
+    if error.errno == errno.ENOENT:
+        folder = file.parent.absolute()
+        return ConfigError(
+            f"{file}: there is no such file (looked in {folder}).",
+            hint="Run this in the project's folder, or name the file: streamflow-build --config PATH …",
+        )
+    return ConfigError(
+        f"{file}: can't be read: {error.strerror}.", hint="Check the path and its permissions."
+    )
+
+
+def _error_mark(error: yaml.MarkedYAMLError) -> Mark:
+    # Of a quote that never ends the beginning is more useful than the end of the file.
+    unended = error.problem == "found unexpected end of stream" and error.context_mark is not None
+    mark = error.context_mark if unended else error.problem_mark or error.context_mark
+    return Mark(1, 1) if mark is None else Mark(mark.line + 1, mark.column + 1)
+
+
+def _reason(error: yaml.MarkedYAMLError, text: str, mark: Mark) -> str:
+    found = _character(text, mark)
+    if found == "\t":
+        return "a tab"
+    problem = error.problem or "it can't be parsed"
+    if problem == "found character that cannot start any token":
+        return f"nothing can start with {found!r}"
+    return _READABLE.get(problem, problem)
+
+
+def _advice(text: str, mark: Mark) -> str:
+    found = _character(text, mark)
+    if found == "\t":
+        return "YAML indents with spaces: replace the tab."
+    if found and found in "@`%":
+        return "Put the text in quotes."
+    return "Look at this line and the one before it: indentation, quotes, brackets, a ':' within a text."
+
+
+def _character(text: str, mark: Mark) -> str:
+    lines = text.split("\n")
+    line = lines[mark.line - 1] if mark.line <= len(lines) else ""
+    return line[mark.column - 1 : mark.column]
+
+
+def _position(before: str) -> Mark:
+    return Mark(before.count("\n") + 1, len(before) - before.rfind("\n"))
