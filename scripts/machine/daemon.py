@@ -81,6 +81,7 @@ class Daemon:
         chosen = network.choose(self.data, environment)
         network.raise_bridge(chosen, environment)
         self._settings.write_text(json.dumps(self._settings_for(chosen), indent=2))
+        _raise_file_limit()
         with self.log.open("ab") as log:
             process = subprocess.Popen(
                 [
@@ -94,7 +95,6 @@ class Daemon:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
-                preexec_fn=_raise_file_limit,
             )  # fmt: skip
         found = _wait(self.answer, START_SECONDS, until_dead=process)
         if not found:
@@ -142,9 +142,7 @@ class Daemon:
             "pidfile": str(self.run / "docker.pid"),
             "bridge": chosen.bridge,
             "mtu": chosen.mtu,
-            "default-network-opts": {
-                "bridge": {"com.docker.network.driver.mtu": str(chosen.mtu)}
-            },
+            "default-network-opts": {"bridge": {"com.docker.network.driver.mtu": str(chosen.mtu)}},
             "default-address-pools": [{"base": chosen.user_networks, "size": 24}],
             "ip6tables": False,
             "userland-proxy-path": self._program("docker-proxy"),
@@ -200,9 +198,7 @@ def _end(pid: int) -> None:
         _wait(lambda: not _alive(pid), STOP_SECONDS)
 
 
-def _wait(
-    check: Callable[[], T], seconds: float, until_dead: subprocess.Popen[bytes] | None = None
-) -> T:
+def _wait(check: Callable[[], T], seconds: float, until_dead: subprocess.Popen[bytes] | None = None) -> T:
     deadline = time.monotonic() + seconds
     while True:
         found = check()
@@ -216,6 +212,7 @@ def _tail(log: Path, lines: int = 15) -> str:
 
 
 def _raise_file_limit() -> None:
+    """Containers inherit the daemon's limit, and a shell's is too low for some."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 

@@ -70,9 +70,7 @@ def own_sources(release: Release) -> tuple[Source, ...]:
          "--format", "$(REPO_URI) $(RELEASE) $(COMPONENT)", "Created-By: Packages"],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
-    suites = {release.codename} | {
-        f"{release.codename}-{pocket}" for pocket in ("updates", "security")
-    }
+    suites = {release.codename} | {f"{release.codename}-{pocket}" for pocket in ("updates", "security")}
     if not release.stable:
         suites |= {"testing", "sid", "unstable"}
     else:
@@ -80,7 +78,7 @@ def own_sources(release: Release) -> tuple[Source, ...]:
     found = {
         Source(*fields)
         for fields in (line.split() for line in listed.stdout.splitlines())
-        if len(fields) == 3 and fields[1] in suites and fields[2] in ("main", "universe")
+        if fields[1] in suites and fields[2] in ("main", "universe")
     }
     if not found:
         raise SetupError(
@@ -147,9 +145,7 @@ class Packages:
             (self.apt / folder).mkdir(parents=True, exist_ok=True)
         keyring = self.keyring()
         signed = f"[signed-by={keyring}] " if keyring else ""
-        lines = [
-            f"deb {signed}{each.uri} {each.suite} {each.component}" for each in self.sources
-        ]
+        lines = [f"deb {signed}{each.uri} {each.suite} {each.component}" for each in self.sources]
         preferences = ""
         if from_testing:
             main = self.sources[0]
@@ -180,7 +176,8 @@ class Packages:
         }
         config = self.apt / "apt.conf"
         config.touch(mode=0o600)
-        config.write_text("\n".join([*self.kept_settings(), *(f'{k} "{v}";' for k, v in settings.items())]) + "\n")
+        lines = [*self.kept_settings(), *(f'{key} "{value}";' for key, value in settings.items())]
+        config.write_text("\n".join(lines) + "\n")
 
     def _update(self) -> None:
         try:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 from dataclasses import astuple, dataclass
 
+LABEL_RECIPE = "org.streamflow.stand-in.recipe"
+
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
@@ -30,7 +32,7 @@ class Recipe:
         """What tells the stand-in from the real image."""
         return (
             ("org.streamflow.stand-in", "true"),
-            ("org.streamflow.stand-in.recipe", self.digest),
+            (LABEL_RECIPE, self.digest),
             (
                 "org.opencontainers.image.description",
                 f"Stand-in for {self.image}, made of Debian {self.suite} packages",

@@ -55,7 +55,7 @@ def _bootstrap(recipe: Recipe, tar: Path, home: Path, packages: Packages) -> Non
         f"--hook-directory={hooks}/merged-usr",
         f"--include=usr-is-merged,{','.join(recipe.packages)}",
         *(f"--dpkgopt=path-exclude=/usr/share/{each}/*" for each in UNWANTED),
-        "--aptopt=Acquire::Languages \"none\"",
+        '--aptopt=Acquire::Languages "none"',
         *(f"--aptopt={line}" for line in packages.kept_settings()),
         f"--customize-hook={scripts['shape']}",
         f"--customize-hook={scripts['clean']}",
