@@ -42,16 +42,19 @@ engine: .venv
 	@scripts/engine start
 	@$(ENGINE); scripts/bases
 
-.venv: requirements.lock pyproject.toml
+.venv: requirements.lock pyproject.toml services/pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
-	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
+	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e . -e services
 	@touch .venv
 
 lock:
 	@test -x $(BIN)/uv || { $(PYTHON) -m venv .venv && $(BIN)/python -m pip install --quiet uv; }
 	$(BIN)/uv pip compile --quiet --generate-hashes --no-header --no-annotate --python-version 3.11 \
-	  --group dev pyproject.toml -o requirements.lock
+	  --constraint services/requirements/constraints.txt --group dev pyproject.toml -o requirements.lock
+
+services-lock: .venv
+	PATH="$(CURDIR)/$(BIN):$$PATH" services/requirements/lock
 
 schema: .venv
 	$(BIN)/streamflow-build schema > streamflow.schema.json

@@ -14,7 +14,7 @@ def redis_check(url: SecretStr) -> Check:
         try:
             async with Redis.from_url(url.get_secret_value()) as client:
                 await client.ping()
-        except (OSError, RedisError) as error:
+        except (OSError, RedisError, ValueError) as error:  # ValueError: an option in the URL that is none
             raise Unavailable(str(error)) from error
 
     return Check("redis", probe)
