@@ -160,11 +160,12 @@ def _advance(row: _Row, event: StepStarted | StepProgress | StepFinished) -> Non
             row.number, row.total = max(row.number, number), total
             if not is_internal(name):
                 row.running[step] = label_and_what(name)[1]
-        case StepProgress(step, _, current, total):
+        case StepProgress(step, _, current, total) if current:
             row.moved[step] = (
                 f"{megabytes(current)}/{megabytes(total)} MB" if total else f"{megabytes(current)} MB"
             )
-        case StepFinished(step, _, cached):
+        case StepFinished(step, name, cached):
             row.running.pop(step, None)
             row.moved.pop(step, None)
-            row.cached += cached
+            # Whether a base came from the cache says nothing; the table doesn't count it either.
+            row.cached += cached and not label_and_what(name)[1].startswith("FROM")

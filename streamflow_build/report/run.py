@@ -11,12 +11,12 @@ from typing import TextIO
 
 import msgspec
 
+from streamflow_build.build.observer import RunObserver
 from streamflow_build.engine.interface import BuildEvent
 from streamflow_build.model.report import ImagesReport, Outcome
 from streamflow_build.report.clean import Cleaned, Mask
 from streamflow_build.report.failures import failures
 from streamflow_build.report.logs import Logs
-from streamflow_build.build.observer import RunObserver
 from streamflow_build.report.plain import Plain
 from streamflow_build.report.table import remarks, table
 from streamflow_build.report.writer import Writer
@@ -30,7 +30,7 @@ class Manner(msgspec.Struct, frozen=True):
 
 
 @contextlib.contextmanager
-def observing(
+def observing(  # noqa: PLR0913 - each is another thing that only the edge knows
     services: tuple[str, ...], *, root: Path, mask: Mask, manner: Manner, stdout: TextIO, stderr: TextIO
 ) -> Iterator[RunObserver]:
     """The observer of a run of these services: keeps logs under ``root``, draws on stderr, prints on stdout.

@@ -6,6 +6,7 @@ from collections import Counter
 
 import msgspec
 
+from streamflow_build.model.image import Layer
 from streamflow_build.model.report import (
     BaseUsed,
     Built,
@@ -17,11 +18,13 @@ from streamflow_build.model.report import (
     Skipped,
     Unchanged,
 )
-from streamflow_build.report.text import duration, label_and_what, megabytes
+from streamflow_build.report.text import duration, label_and_what, megabytes, shorten
 
 HEADER = ("service", "tags", "size", "cached", "seconds", "what happened")
 NUMBERS = frozenset({"size", "cached", "seconds"})
 """The columns that are aligned to the right."""
+LAYER_WIDTH = 120
+"""How much of the step that made a layer is shown."""
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -73,11 +76,16 @@ def remarks(report: ImagesReport) -> str:
 def _row(outcome: Outcome) -> Row:
     match outcome:
         case Built(service, tags, _, size, steps, cached, seconds, reason):
-            cells = (_size(size), f"{cached} of {steps}", f"{seconds:.1f}", f"built: {reason}")
+            cells = (
+                _size(size),
+                f"{cached} of {steps}",
+                f"{seconds:.1f}",
+                f"built: {reason}{_verdict(size)}",
+            )
             return Row(service, _tags(tags), *cells)
         case Unchanged(service, tags, added, _, size, seconds):
             what = f"unchanged, new tags: {', '.join(map(_tag, added))}" if added else "unchanged"
-            return Row(service, _tags(tags), _size(size), "-", f"{seconds:.1f}", what)
+            return Row(service, _tags(tags), _size(size), "-", f"{seconds:.1f}", f"{what}{_verdict(size)}")
         case Failed(service, step=step, seconds=seconds):
             label = "" if step is None else label_and_what(step)[0]
             what = f"failed in [{label}]" if label else "failed"
@@ -117,8 +125,11 @@ def _tags(references: tuple[str, ...]) -> tuple[str, ...]:
 def _size(size: Size) -> str:
     if size.limit is None:
         return f"{megabytes(size.total)} MB"
-    over = "over: " if size.over_budget else ""
-    return f"{over}{megabytes(size.total)} of {megabytes(size.limit)} MB"
+    return f"{megabytes(size.total)} of {megabytes(size.limit)} MB"
+
+
+def _verdict(size: Size) -> str:
+    return "; over its budget" if size.over_budget else ""
 
 
 def _over(service: str, size: Size) -> list[str]:
@@ -126,13 +137,15 @@ def _over(service: str, size: Size) -> list[str]:
         return []
     what = "budget" if size.limit == size.budget else "limit on a stand-in base"
     beyond = megabytes(size.total - size.limit)
-    layers = [
-        f"{megabytes(layer.size):>8} MB  {label_and_what(layer.step)[1]}" for layer in size.largest_layers
-    ]
+    layers = [f"{megabytes(layer.size):>8} MB  {_made_by(layer)}" for layer in size.largest_layers]
     return [
         f"{service} is {beyond} MB over its {what} of {megabytes(size.limit)} MB; its largest layers beyond the base:",
         *layers,
     ]
+
+
+def _made_by(layer: Layer) -> str:
+    return shorten(layer.step.removesuffix("# buildkit"), LAYER_WIDTH)
 
 
 def _base(base: BaseUsed) -> str:

@@ -45,7 +45,8 @@ def label_and_what(step: str) -> tuple[str, str]:
     has none, as ``exporting to image``.
     """
     found = _STEP.match(step)
-    label, what = ("", step) if found is None else (found["label"], found["what"])
+    # BuildKit pads the numbers of a stage that has ten steps or more.
+    label, what = ("", step) if found is None else (" ".join(found["label"].split()), found["what"])
     return label, _FLAGS.sub("", what, count=1)
 
 

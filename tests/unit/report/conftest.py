@@ -1,0 +1,124 @@
+"""A run to report on: one image of each fate, and the goldens that its outputs are compared with."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from streamflow_build.model.image import Layer
+from streamflow_build.model.report import (
+    BaseUsed,
+    Built,
+    Cancelled,
+    EngineUsed,
+    Failed,
+    ImagesReport,
+    Outcome,
+    Size,
+    Skipped,
+    Unchanged,
+)
+
+GOLDEN = Path(__file__).parents[2] / "golden" / "report"
+NAMES = ("v1.0.0", "1.0.0", "1.0", "1", "latest")
+LAYERS = (
+    Layer("COPY --from=common /opt/venv /opt/venv # buildkit", 98_100_000),
+    Layer("COPY --from=added /added/ /opt/venv/ # buildkit", 12_340_000),
+    Layer("COPY services/streamflow/analytics /app/streamflow/analytics # buildkit", 40_000),
+)
+
+
+def tags(service: str) -> tuple[str, ...]:
+    return tuple(f"streamflow-{service}:{name}" for name in NAMES)
+
+
+def built(service: str = "ingestion", **changes: object) -> Built:
+    facts: dict[str, object] = {
+        "service": service,
+        "tags": tags(service),
+        "image": f"sha256:{service:0<64}",
+        "size": Size(143_210_000, 180_000_000, 180_000_000, False, LAYERS),
+        "steps": 9,
+        "cached": 5,
+        "seconds": 12.34,
+        "reason": "changed: services/streamflow/ingestion",
+        "log": f".streamflow/logs/{service}.log",
+    }
+    return Built(**(facts | changes))  # type: ignore[arg-type]
+
+
+def failed(service: str = "alerting", **changes: object) -> Failed:
+    facts: dict[str, object] = {
+        "service": service,
+        "message": 'process "/bin/sh -c uv pip install -r requirements.txt" did not complete: exit code: 1',
+        "hint": None,
+        "step": "[added 2/2] RUN --mount=type=cache,target=/root/.cache/uv uv pip install -r requirements.txt",
+        "dockerfile": f"docker/{service}/Dockerfile",
+        "dockerfile_line": 31,
+        "dockerfile_text": "RUN --mount=type=cache,target=/root/.cache/uv \\",
+        "output": ("Resolved 3 packages", "error: [bold]no such[/bold] distribution: banana==1"),
+        "log": f".streamflow/logs/{service}.log",
+        "seconds": 3.21,
+    }
+    return Failed(**(facts | changes))  # type: ignore[arg-type]
+
+
+def report(*outcomes: Outcome, **changes: object) -> ImagesReport:
+    facts: dict[str, object] = {
+        "version": "1.0.0",
+        "registry": None,
+        "engine": EngineUsed("28.5.2", "classic"),
+        "bases": (
+            BaseUsed(
+                "python",
+                "python:3.11-slim",
+                "sha256:ba5e",
+                "python@sha256:d16e57",
+                stand_in=False,
+                size=45_600_000,
+            ),
+        ),
+        "images": outcomes,
+        "seconds": 41.23,
+        "notes": (),
+    }
+    return ImagesReport(**(facts | changes))  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def every_fate() -> ImagesReport:
+    """One image of each fate; one of the built ones is over its budget and has names in a registry too."""
+    elsewhere = tuple(f"ghcr.io/org/{tag}" for tag in tags("analytics"))
+    over = Size(212_340_000, 200_000_000, 200_000_000, True, LAYERS)
+    return report(
+        built(),
+        built("analytics", tags=tags("analytics") + elsewhere, size=over, cached=0, reason="no image yet"),
+        failed(),
+        Unchanged(
+            "dashboard",
+            tags("dashboard"),
+            ("streamflow-dashboard:1.0", "streamflow-dashboard:latest"),
+            "sha256:da54",
+            Size(130_000_000, None, None, False, ()),
+            0.04,
+        ),
+        Cancelled("storage", 7.5, ".streamflow/logs/storage.log"),
+        Skipped("gateway", "the engine went away"),
+        notes=("streamflow-dashboard:1 stays: it is on 1.2.0, which is newer than 1.0.0",),
+    )
+
+
+@pytest.fixture
+def golden() -> Callable[[str, str], None]:
+    """Compares a text with the file of that name; UPDATE_GOLDENS=1 writes the file instead."""
+
+    def compare(name: str, text: str) -> None:
+        path = GOLDEN / name
+        if os.environ.get("UPDATE_GOLDENS"):
+            path.write_text(text, encoding="utf-8")
+        assert text == path.read_text(encoding="utf-8")
+
+    return compare
