@@ -135,6 +135,23 @@ class ImagesReport(msgspec.Struct, frozen=True):
     notes: tuple[str, ...]
 
 
+class Planned(msgspec.Struct, frozen=True):
+    """What a dry run says of a service: the action it would take, why, and the tags the image would get."""
+
+    service: str
+    action: Literal["build", "keep"]
+    reason: str
+    tags: tuple[str, ...]
+
+
+class PlanReport(msgspec.Struct, frozen=True):
+    """A dry run of ``images``."""
+
+    version: str | None
+    registry: str | None
+    images: tuple[Planned, ...]
+
+
 def limit(budget: int | None, base: Image) -> int | None:
     """The most bytes an image may hold; None where it has no budget.
 
