@@ -42,7 +42,7 @@ class Connection:
         self.address, self._origin, self._arguments = _address(environ)
         self._clients: list[docker.APIClient] = []
         self._per_thread = threading.local()
-        self._version = NEWEST_API
+        self._version: tuple[int, ...] = NEWEST_API
         self._version = self._greet()
 
     @property

@@ -1,13 +1,121 @@
-"""What is to be said of a build that failed: the step, the Dockerfile's line, the cause where it is a known one."""
+"""What is to be said of a build that failed: its step and line, and the cause in plain words where it is known."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
+from typing import NamedTuple
+
+from streamflow_build.engine.dockerfile import line_of, line_of_base
 from streamflow_build.engine.interface import StepFailed
-from streamflow_build.engine.trace import Trace
+from streamflow_build.engine.trace import STEP, Step, Trace
 from streamflow_build.model.image import BuildRequest
+
+
+class _Cause(NamedTuple):
+    """A known cause: what to look for, in the engine's words and the step's output, and what to say of it."""
+
+    pattern: re.Pattern[str]
+    message: Callable[[re.Match[str]], str]
+    hint: str | None
+
+
+_CAUSES = (
+    _Cause(
+        re.compile(r"no space left on device", re.IGNORECASE),
+        lambda _: "The engine's disk is full: no space left on device.",
+        "`docker system df` shows what fills it; `docker builder prune` and `docker image prune` free the most.",
+    ),
+    _Cause(
+        re.compile(r"failed to resolve source metadata for (?P<base>\S+): (?P<words>.*)", re.DOTALL),
+        lambda found: f"The base image {familiar(found['base'])} can't be had: {found['words'].strip()}",
+        "Check its name, that the engine reaches its registry, and `docker login`; `mirrors:` in streamflow.yaml "
+        "names another place to have it from.",
+    ),
+    _Cause(
+        re.compile(r'failed to calculate checksum of ref \S+: "(?P<path>[^"]*)": not found'),
+        lambda found: f"{found['path'].lstrip('/')} is not in the build context.",
+        "Declare it under `sources` in streamflow.yaml, and see that .dockerignore lets it through.",
+    ),
+    _Cause(
+        re.compile(r"^secret (?P<id>\S+): not found"),
+        lambda found: f"The step needs the secret {found['id']!r}, which the build was not given.",
+        "Declare it under the service's `secrets` in streamflow.yaml.",
+    ),
+    _Cause(
+        re.compile(
+            r"(?:No matching distribution found for |there is no version of "
+            r"|was not found in the package registry and you require )(?P<what>[^\s,]+)"
+        ),
+        lambda found: f"The requirement {found['what']} does not exist in the package index.",
+        "Correct it in the service's requirements; an index of your own is named in pip.conf or PIP_INDEX_URL.",
+    ),
+    _Cause(
+        re.compile(r"Hash mismatch for `?(?P<what>[^\s`]+)"),
+        lambda found: (
+            f"What the package index holds as {found['what']} has another hash than the one locked."
+        ),
+        "Lock the service's requirements again, if the index is to be trusted.",
+    ),
+    _Cause(
+        re.compile(r"invalid peer certificate|certificate verify failed|CERTIFICATE_VERIFY_FAILED"),
+        lambda _: "A server's certificate is not trusted inside the build.",
+        "Name a bundle that holds its authority in SSL_CERT_FILE; builds are given that bundle.",
+    ),
+    _Cause(
+        re.compile(r"did not complete successfully: exit code: 137$"),
+        lambda _: "The command was killed (exit code 137).",
+        "Most often the engine's machine ran out of memory; build fewer images at once with --jobs.",
+    ),
+    _Cause(
+        re.compile(r"did not complete successfully: exit code: (?P<code>\d+)$"),
+        lambda found: f"The command ended with exit code {found['code']}.",
+        None,
+    ),
+)
 
 
 def failure(request: BuildRequest, trace: Trace, message: str) -> StepFailed:
     """The error to raise for a build, from what it told and the engine's last words."""
     step = trace.failed
-    return StepFailed(message, step=step.name if step else None, output=tuple(step.lines) if step else ())
+    output = tuple(step.lines) if step else ()
+    text, hint = _explained(message, output)
+    return StepFailed(
+        text,
+        step=step.name if step else None,
+        dockerfile_line=_line(request, step, message),
+        output=output,
+        hint=hint,
+    )
+
+
+def familiar(reference: str) -> str:
+    """A reference as people write it: Docker Hub's are shown without its host."""
+    return reference.removeprefix("docker.io/").removeprefix("library/")
+
+
+def _explained(message: str, output: tuple[str, ...]) -> tuple[str, str | None]:
+    # Installers wrap their sentences, and draw lines in the margin.
+    printed = re.sub(r"[\s\u2500-\u25ff]+", " ", " ".join(output))
+    for cause in _CAUSES:
+        if found := cause.pattern.search(message) or cause.pattern.search(printed):
+            return cause.message(found), cause.hint
+    return f"{message[:1].upper()}{message[1:]}", None
+
+
+def _line(request: BuildRequest, step: Step | None, message: str) -> int | None:
+    if found := re.search(r"parse error on line (\d+)", message):
+        return int(found[1])
+    dockerfile = next(
+        (
+            file.content.decode(errors="replace")
+            for file in request.context
+            if file.path == request.dockerfile
+        ),
+        "",
+    )
+    if step and (name := STEP.match(step.name)):
+        return line_of(dockerfile, name["stage"], int(name["number"]))
+    if found := re.match(r"(?P<base>\S+): failed to resolve source metadata", message):
+        return line_of_base(dockerfile, found["base"])
+    return None

@@ -21,10 +21,8 @@ from streamflow_build.engine.messages import StatusResponse
 KEPT_LINES = 30
 """How many of a step's last lines are remembered, for the report of a failure."""
 
-STEP = re.compile(
-    r"\[(?:\S+ )?(?P<stage>\S+) +(?P<number>\d+)/\d+\] (?P<text>(?P<instruction>[A-Z]+).*)", re.DOTALL
-)
-"""BuildKit's name of a step: its stage, its place among the stage's steps, and the instruction."""
+STEP = re.compile(r"\[(?:(?P<stage>\S+) )? *(?P<number>\d+)/\d+\] (?P<keyword>[A-Z]+)")
+"""BuildKit's name of a step: its stage (where there are several), its place in it, and its instruction."""
 _COUNTED = frozenset({"RUN", "COPY", "ADD", "WORKDIR"})
 """Whether a FROM comes from the cache varies with what else the engine knows, so it says nothing about a build."""
 _NANO = 1_000_000_000
@@ -48,7 +46,7 @@ class Step:
     def counted(self) -> bool:
         """Whether it is one of the steps by which a build's use of the cache is judged."""
         match = STEP.match(self.name)
-        return match is not None and match["instruction"] in _COUNTED
+        return match is not None and match["keyword"] in _COUNTED
 
     def feed(self, chunk: bytes, *, final: bool = False) -> Iterator[str]:
         """The lines that are whole after this chunk; the last one, too, when nothing follows.

@@ -49,7 +49,7 @@ def hijack(connection: Connection, path: str, headers: HTTPHeaderDict) -> Hijack
         raise EngineError(
             f"The Docker Engine at {connection.address} took no session: HTTP {response.status_code}."
         )
-    reader: Any = response.raw._fp.fp  # type: ignore[union-attr]  # noqa: SLF001
+    reader: Any = response.raw._fp.fp  # noqa: SLF001
     socket: sockets.socket = reader.raw._sock  # noqa: SLF001
     socket.setblocking(False)
     try:
