@@ -1,14 +1,12 @@
-"""The tags that an image gets for a version."""
+"""The tags that an image gets for a version, and which of them float."""
 
 from __future__ import annotations
 
 import msgspec
 
 from streamflow_build.errors import UsageError
+from streamflow_build.model.reference import tag_problem
 from streamflow_build.model.version import Version
-
-LONGEST_TAG = 128
-"""The most characters that a tag may have (distribution reference grammar)."""
 
 
 class Tags(msgspec.Struct, frozen=True):
@@ -19,10 +17,10 @@ class Tags(msgspec.Struct, frozen=True):
 
 
 def tags_of(patterns: tuple[str, ...], version: Version | None) -> Tags:
-    """The tags for a version by the patterns of streamflow.yaml; without a version it is ``latest`` alone.
+    """The tags for a version by the patterns of streamflow.yaml, each once; ``latest`` alone without a version.
 
-    A prerelease gets no floating tag. A tag can't hold a plus: ``_`` stands for it, which no version holds, as in Helm.
-    Raises UsageError for a version too long for a tag.
+    A prerelease gets only the tags with its full version in them. A tag can't hold a plus: ``_`` stands for it,
+    which no semantic version holds, as in Helm. Raises UsageError for a version that is too long for a tag.
     """
     if version is None:
         return Tags((), ("latest",))
@@ -33,22 +31,23 @@ def tags_of(patterns: tuple[str, ...], version: Version | None) -> Tags:
         "minor": version.minor,
         "patch": version.patch,
     }
-    full, floating = [], []
+    full: dict[str, None] = {}
+    floating: dict[str, None] = {}
     for pattern in patterns:
-        names_it = "{tag}" in pattern or "{version}" in pattern or "{patch}" in pattern
-        (full if names_it else floating).append(pattern.format(**values))
-    tags = Tags(tuple(dict.fromkeys(full)), () if version.is_prerelease else tuple(dict.fromkeys(floating)))
-    for tag in (*tags.full, *tags.floating):
-        if len(tag) > LONGEST_TAG:
+        whole = "{tag}" in pattern or "{version}" in pattern
+        if whole or not version.is_prerelease:
+            (full if whole else floating)[pattern.format_map(values)] = None
+    for tag in (*full, *floating):
+        if (reason := tag_problem(tag)) is not None:
             raise UsageError(
-                f"The version {version} gives the tag {tag}, which has {len(tag)} characters; {LONGEST_TAG} are allowed.",
+                f"The version {version.typed} can't be tagged: {reason}.",
                 hint="Shorten what stands behind the version's three numbers.",
             )
-    return tags
+    return Tags(tuple(full), tuple(tag for tag in floating if tag not in full))
 
 
 def plus_note(version: Version) -> str | None:
-    """What to tell the user about a version with build metadata; None for one without."""
+    """What to tell the user about the tags of a version with build metadata; None for one without."""
     if version.build is None:
         return None
     return f"a tag can't hold a plus: {version} is tagged {str(version).replace('+', '_')}"
