@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
 import resource
+import shutil
 import signal
 import subprocess
 import time
@@ -21,6 +23,7 @@ from machine.errors import SetupError
 STORES = ("overlay2", "containerd")
 T = TypeVar("T")
 
+MACHINE_LOCK = Path("/run/streamflow-engine.lock")
 START_SECONDS = 90
 STOP_SECONDS = 40
 # A unix socket's path holds 107 bytes; the longest below exec-root is containerd's ttrpc one.
@@ -73,30 +76,23 @@ class Daemon:
 
     def start(self) -> Answer:
         """Start it and wait until it answers. Raises SetupError with the end of its log."""
+        if pid := self.pid():
+            found = _wait(self.answer, START_SECONDS)
+            if found:
+                return found
+            raise SetupError(
+                f"The private engine, process {pid}, has not answered for {START_SECONDS} s. "
+                f"`scripts/engine stop` ends it; {self.log} may say why."
+            )
         self._clear_remains()
         for folder in (self.data, self.run):
             folder.mkdir(parents=True, exist_ok=True)
         _mount_cgroups()
-        environment = self.environment()
-        chosen = network.choose(self.data, environment)
-        network.raise_bridge(chosen, environment)
-        self._settings.write_text(json.dumps(self._settings_for(chosen), indent=2))
-        _raise_file_limit()
-        with self.log.open("ab") as log:
-            process = subprocess.Popen(
-                [
-                    self._program("dockerd"),
-                    "--config-file", str(self._settings),
-                    f"--iptables={str(chosen.docker_filters).lower()}",
-                ],
-                cwd="/",
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )  # fmt: skip
-        found = _wait(self.answer, START_SECONDS, until_dead=process)
+        # Two checkouts that start at the same time would choose the same addresses.
+        with MACHINE_LOCK.open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            process = self._launch()
+            found = _wait(self.answer, START_SECONDS, until_dead=process)
         if not found:
             if process.poll() is None:
                 process.terminate()
@@ -129,6 +125,27 @@ class Daemon:
         for extensions in root.glob("usr/lib/*/xtables"):
             kept["XTABLES_LIBDIR"] = str(extensions)
         return kept
+
+    def _launch(self) -> subprocess.Popen[bytes]:
+        environment = self.environment()
+        chosen = network.choose(self.data, environment)
+        network.raise_bridge(chosen, environment)
+        self._settings.write_text(json.dumps(self._settings_for(chosen), indent=2))
+        _raise_file_limit()
+        with self.log.open("ab") as log:
+            return subprocess.Popen(
+                [
+                    self._program("dockerd"),
+                    "--config-file", str(self._settings),
+                    f"--iptables={str(chosen.docker_filters).lower()}",
+                ],
+                cwd="/",
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )  # fmt: skip
 
     @property
     def _settings(self) -> Path:
@@ -163,11 +180,14 @@ class Daemon:
         if orphan:
             _end(orphan)
         places = (str(self.data) + "/", str(self.run) + "/")
-        mounts = [line.split()[1] for line in Path("/proc/self/mounts").read_text().splitlines()]
-        for mount in sorted((m for m in mounts if m.startswith(places)), reverse=True):
-            subprocess.run(["umount", "--lazy", mount], capture_output=True, check=False)
-        for left in (self.run / "docker.pid", self.socket, containerd):
-            left.unlink(missing_ok=True)
+        lines = Path("/proc/self/mounts").read_text().splitlines()
+        mounts = [line.split()[1].replace("\\040", " ") for line in lines]
+        unmounted = [
+            subprocess.run(["umount", "--lazy", mount], capture_output=True, check=False).returncode == 0
+            for mount in sorted((m for m in mounts if m.startswith(places)), reverse=True)
+        ]
+        if all(unmounted):
+            shutil.rmtree(self.run, ignore_errors=True)
         chosen = network.recorded(self.data)
         if chosen:
             network.remove_bridge(chosen, self.environment())

@@ -51,15 +51,7 @@ def choose(data: Path, environment: dict[str, str]) -> Network:
     recorded = [json.loads(record.read_text())["pool"]] if record.is_file() else []
     candidates = [*recorded, *(f"10.{n}" for n in range(210, 240)),
                   *(f"172.{n}" for n in range(20, 32))]  # fmt: skip
-    links = json.loads(_run(["ip", "-json", "-4", "address"], environment))
-    used = {
-        each["local"].rsplit(".", 2)[0]
-        for link in links
-        if link["ifname"] != bridge
-        for each in link.get("addr_info", ())
-    }
-    pool = next((each for each in candidates if each not in used and _unrouted(each, environment)),
-                None)  # fmt: skip
+    pool = next((each for each in candidates if _unrouted(each, environment)), None)
     if pool is None:
         raise SetupError("No free /16 among 10.210-10.239 and 172.20-172.31 for a bridge. "
                          "Stop what uses them (`ip route` lists it), then run this again.")  # fmt: skip
@@ -76,7 +68,7 @@ def recorded(data: Path) -> Network | None:
 
 def raise_bridge(network: Network, environment: dict[str, str]) -> None:
     """Make the bridge and, where Docker doesn't, the rules. Both may be there already."""
-    if not Path("/sys/class/net", network.bridge).exists():
+    if not _succeeds(["ip", "link", "show", "dev", network.bridge], environment):
         _run(["ip", "link", "add", network.bridge, "type", "bridge"], environment)
     _run(["ip", "address", "replace", network.gateway, "dev", network.bridge], environment)
     _run(["ip", "link", "set", network.bridge, "mtu", str(network.mtu), "up"], environment)
@@ -94,8 +86,10 @@ def remove_bridge(network: Network, environment: dict[str, str]) -> None:
         for table, chain, rule in _rules(network):
             _succeeds(["iptables", "--wait", "--table", table, "--delete", chain, *rule],
                       environment)  # fmt: skip
-    if Path("/sys/class/net", network.bridge).exists():
-        _run(["ip", "link", "delete", network.bridge], environment)
+    for link in json.loads(_run(["ip", "-json", "-4", "address"], environment)):
+        # Docker leaves the bridges of user-defined networks behind, and makes them anew.
+        if any(each["local"].startswith(f"{network.pool}.") for each in link.get("addr_info", ())):
+            _run(["ip", "link", "delete", link["ifname"]], environment)
 
 
 def _rules(network: Network) -> tuple[tuple[str, str, list[str]], ...]:
@@ -108,17 +102,20 @@ def _rules(network: Network) -> tuple[tuple[str, str, list[str]], ...]:
 
 
 def _unrouted(pool: str, environment: dict[str, str]) -> bool:
-    """Whether the pool's addresses are reached, if at all, by the default route alone."""
-    found = subprocess.run(["ip", "-json", "route", "show", "match", f"{pool}.0.1"],
-                           capture_output=True, text=True, env=environment, check=False)  # fmt: skip
-    routes = json.loads(found.stdout or "[]")
-    return all(route["dst"] == "default" for route in routes)
+    """Whether no address here lies in the pool, and it is reached by the default route if at all."""
+    subnet = f"{pool}.0.0/16"
+    inside = json.loads(_run(["ip", "-json", "route", "show", "root", subnet], environment))
+    around = json.loads(_run(["ip", "-json", "route", "show", "match", subnet], environment))
+    return not inside and all(route["dst"] == "default" for route in around)
 
 
 def _another_engine_filters() -> bool:
-    """Whether a dockerd runs here that owns the DOCKER chains."""
+    """Whether a dockerd runs on this network that owns the DOCKER chains."""
+    ours = Path("/proc/self/ns/net").readlink()
     for process in Path("/proc").glob("[0-9]*"):
         try:
+            if (process / "ns/net").readlink() != ours:
+                continue
             command = (process / "cmdline").read_bytes().split(b"\0")
         except OSError:
             continue
@@ -134,7 +131,8 @@ def _mtu(environment: dict[str, str]) -> int:
     routes = json.loads(_run(["ip", "-json", "route", "show", "default"], environment))
     if not routes:
         return 1500
-    return int(Path("/sys/class/net", routes[0]["dev"], "mtu").read_text())
+    links = json.loads(_run(["ip", "-json", "link", "show", "dev", routes[0]["dev"]], environment))
+    return int(links[0]["mtu"])
 
 
 def _succeeds(command: list[str], environment: dict[str, str]) -> bool:
