@@ -54,10 +54,12 @@ class Assembly:
             with self._problems.place(("bases", base.name)):
                 names.check_image(base.image)
         with self._problems.place(("image",)):
-            names.check_image_pattern(document.image, document.project)
+            names.check_image_pattern(document.image)
         for index, tag in enumerate(document.tags):
             with self._problems.place(("tags", index)):
                 names.check_tag_pattern(tag, document.tags[:index])
+        with self._problems.place(("tags",)):
+            names.check_whole_version(document.tags)
         services = tuple(
             made
             for name, said in document.services.items()
@@ -134,7 +136,7 @@ class Assembly:
             name=name,
             image=names.expand(document.image, project=document.project, service=name),
             base=base,
-            app=said.app,
+            module=said.module,
             port=merged.value("port"),
             user=User(user.name, user.uid),
             health=merged.value("health"),
@@ -142,6 +144,7 @@ class Assembly:
             metrics=merged.value("metrics"),
             install=install,
             package=self._package(merged) if install == "package" else self._no_package(merged),
+            source_root=self._source_root(merged),
             sources=self._sources(merged) if install == "source" else self._no_sources(merged),
             requirements=self._requirements(merged, install),
             build_packages=tuple(dict.fromkeys(value for value, _ in merged.added("build_packages"))),
@@ -175,6 +178,10 @@ class Assembly:
         with self._problems.place(keys):
             return inside(self._root, text, kind)
         return text
+
+    def _source_root(self, merged: _Merged) -> str:
+        text = merged.value("source_root")
+        return "." if text is None else self._path(text, merged.keys("source_root"), "folder")
 
     def _sources(self, merged: _Merged) -> tuple[str, ...]:
         found: dict[str, Keys] = {}

@@ -14,12 +14,12 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 
-def _text(pattern: str, expected: str, description: str, *examples: str) -> Meta:
+def _text(pattern: str, expected: str, description: str, *examples: str, hint: str = "") -> Meta:
     return Meta(
         pattern=f"^{pattern}$",
         description=description,
         examples=list(examples) or None,
-        extra={"expected": expected},
+        extra={"expected": expected, "hint": hint},
     )
 
 
@@ -97,13 +97,13 @@ HttpPath = Annotated[
     str,
     _text(r"/[A-Za-z0-9._~/?=&%+:@,;-]*", "a path that starts with '/'", "A path of the service.", "/health"),
 ]
-App = Annotated[
+Module = Annotated[
     str,
     _text(
-        r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*:[A-Za-z_][A-Za-z0-9_]*",
-        "module:attribute, such as streamflow.ingestion.app:create_app",
-        "The ASGI application, or the function that makes it, as module:attribute.",
-        "streamflow.ingestion.app:create_app",
+        r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*",
+        "a module's name, such as streamflow.ingestion",
+        "The module or package that the container runs, as python -m takes it.",
+        "streamflow.ingestion",
     ),
 ]
 Port = Annotated[int, Meta(ge=1, le=65535, description="A TCP port.")]
@@ -111,9 +111,10 @@ Size = Annotated[
     str,
     _text(
         r"[0-9]{1,9}(\.[0-9]{1,3})? ?(B|kB|KB|MB|GB|KiB|MiB|GiB)",
-        "a size with its unit, such as 180MB (million bytes, as Docker prints) or 170MiB",
+        "a size with its unit",
         "The most the image may hold, unpacked: MB are million bytes, as Docker prints them; MiB are 1,048,576.",
         "180MB",
+        hint="Write it as 180MB (million bytes, as Docker prints them) or 170MiB.",
     ),
 ]
 AptPackage = Annotated[
@@ -241,6 +242,9 @@ class _Common(_Shape, frozen=True):
     metrics: Annotated[HttpPath | UnsetType, about("Answers with Prometheus metrics.")] = UNSET
     install: Install | UnsetType = UNSET
     package: Package | UnsetType = UNSET
+    source_root: Annotated[
+        Path | UnsetType, about("The folder that Python imports the sources from; by default the project's own.")
+    ] = UNSET
     sources: Sources | UnsetType = UNSET
     requirements: Annotated[Path | UnsetType, about("The file of locked requirements, with hashes.")] = UNSET
     build_packages: BuildPackages | UnsetType = UNSET
@@ -259,7 +263,7 @@ class Defaults(_Common, frozen=True):
 class Service(_Common, frozen=True, kw_only=True):
     """One service, one image."""
 
-    app: App
+    module: Module
     description: Description | UnsetType = UNSET
     publish: Annotated[
         Port | UnsetType, about("The port of the machine that leads to it; each service its own.")

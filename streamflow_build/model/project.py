@@ -59,13 +59,14 @@ class Registry(msgspec.Struct, frozen=True):
 class Service(msgspec.Struct, frozen=True):
     """One service of the platform, with every default already applied.
 
-    Paths are relative to the project's folder, in POSIX form. ``size_budget`` is in bytes, unpacked.
+    Paths are relative to the project's folder, in POSIX form. ``source_root`` is the folder that Python imports
+    the sources from. ``size_budget`` is in bytes, unpacked.
     """
 
     name: str
     image: str
     base: Base
-    app: str
+    module: str
     port: int
     user: User
     health: str
@@ -73,6 +74,7 @@ class Service(msgspec.Struct, frozen=True):
     metrics: str
     install: Literal["source", "package"]
     package: Package | None
+    source_root: str
     sources: tuple[str, ...]
     requirements: str | None
     build_packages: tuple[str, ...]

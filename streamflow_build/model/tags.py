@@ -8,6 +8,9 @@ from streamflow_build.errors import UsageError
 from streamflow_build.model.reference import tag_problem
 from streamflow_build.model.version import Version
 
+PLACEHOLDERS = ("tag", "version", "major", "minor", "patch")
+"""What a tag's pattern may hold in braces; ``tag`` is the version as typed, ``version`` has no ``v``."""
+
 
 class Tags(msgspec.Struct, frozen=True):
     """``full`` tags name this very version and never change; ``floating`` ones move on to newer versions."""
@@ -17,10 +20,10 @@ class Tags(msgspec.Struct, frozen=True):
 
 
 def tags_of(patterns: tuple[str, ...], version: Version | None) -> Tags:
-    """The tags for a version by the patterns of streamflow.yaml, each once; ``latest`` alone without a version.
+    """The tags for a version by the patterns of streamflow.yaml, each once; ``latest`` alone without one.
 
-    A prerelease gets only the tags with its full version in them. A tag can't hold a plus: ``_`` stands for it,
-    which no semantic version holds, as in Helm. Raises UsageError for a version that is too long for a tag.
+    A prerelease gets only the tags with its full version in them. A tag can't hold a plus: ``_`` stands for
+    it, which no semantic version holds, as in Helm. Raises UsageError for a version too long for a tag.
     """
     if version is None:
         return Tags((), ("latest",))
