@@ -29,8 +29,9 @@ lint: .venv
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	MYPYPATH=scripts $(BIN)/mypy scripts/*.py scripts/machine
 	$(BIN)/lint-imports
-	$(BIN)/shellcheck scripts/engine .ci/run
+	$(BIN)/shellcheck scripts/engine scripts/bases .ci/run
 	$(BIN)/hadolint docker/*/Dockerfile
 	$(BIN)/check-jsonschema --schemafile streamflow.schema.json streamflow.yaml
 	$(BIN)/streamflow-build render --check
