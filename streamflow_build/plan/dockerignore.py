@@ -1,0 +1,124 @@
+"""What a .dockerignore file keeps out of a build context, exactly as Docker does it.
+
+The rules are those of moby/patternmatcher, as BuildKit applies them while it walks a folder: a pattern that
+matched a folder holds for all below it, later patterns win, and one that could change nothing where the folder
+stood is not remembered for what is below.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Callable
+from typing import NamedTuple
+
+from streamflow_build.errors import ConfigError
+
+Matched = tuple[bool, ...]
+"""Which patterns a folder matched, one for each."""
+
+_ESCAPED = frozenset(".+()|{}$")
+_SPECIAL = re.compile(r"[*?\[\]\\]")
+_WELL_FORMED = re.compile(r"(?:\\.|[^\\\[]|\[\^?(?:\\.|[^\\\]-])(?:\\.|[^\\\]])*\])*", re.DOTALL)
+
+
+class _Pattern(NamedTuple):
+    """A line of the file: what it matches, and whether it keeps files (``!``) instead of leaving them out."""
+
+    matches: Callable[[str], bool]
+    exception: bool
+
+
+class DockerIgnore:
+    """The patterns of one .dockerignore file."""
+
+    def __init__(self, text: str, name: str = ".dockerignore") -> None:
+        """Read the file's text; raises ConfigError, naming the line, for a pattern that Docker refuses."""
+        self._patterns = tuple(_patterns(text, name))
+
+    @property
+    def exceptions(self) -> bool:
+        """Whether any pattern may keep a file of a folder that is left out."""
+        return any(pattern.exception for pattern in self._patterns)
+
+    def excludes(self, path: str, above: Matched | None) -> tuple[bool, Matched]:
+        """Whether a path is left out, and what to give for the paths below it.
+
+        ``above`` is what this function gave for the path's folder; None for a path in the context's root.
+        """
+        excluded = False
+        matched = []
+        for number, pattern in enumerate(self._patterns):
+            match = above is not None and above[number]
+            if not match and pattern.exception == excluded:
+                match = pattern.matches(path)
+            matched.append(match)
+            if match:
+                excluded = not pattern.exception
+        return excluded, tuple(matched)
+
+
+def _patterns(text: str, name: str) -> list[_Pattern]:
+    patterns = []
+    for number, line in enumerate(text.removeprefix("\ufeff").split("\n"), start=1):
+        stripped = line.strip()
+        if line.startswith("#") or not stripped:
+            continue
+        exception = stripped.startswith("!")
+        glob = _cleaned(stripped.removeprefix("!").strip())
+        if not glob or not _well_formed(glob):
+            raise ConfigError(f"{name}:{number}: {stripped!r} is no pattern that Docker takes.")
+        try:
+            patterns.append(_Pattern(_matcher(glob), exception))
+        except re.error as error:
+            raise ConfigError(
+                f"{name}:{number}: {stripped!r} is no pattern that Docker takes: {error}."
+            ) from error
+    return patterns
+
+
+def _cleaned(glob: str) -> str:
+    """Go's filepath.Clean, relative to the context's root."""
+    if not glob:
+        return ""
+    clean = posixpath.normpath(re.sub("/+", "/", glob))
+    return clean[1:] if clean.startswith("/") and clean != "/" else clean
+
+
+def _well_formed(glob: str) -> bool:
+    """Whether Go's filepath.Match takes it: escapes escape something, classes are closed and not empty."""
+    return _WELL_FORMED.fullmatch(glob) is not None
+
+
+def _matcher(glob: str) -> Callable[[str], bool]:
+    """Docker tells four kinds of patterns apart, and they don't treat ``**`` alike."""
+    if not _SPECIAL.search(glob):
+        return lambda path: path == glob
+    rest = glob.removeprefix("**")
+    if rest != glob and not _SPECIAL.search(rest):
+        return lambda path: path.endswith(rest) or (rest.startswith("/") and path == rest[1:])
+    prefix = glob.removesuffix("**")
+    if prefix != glob and not _SPECIAL.search(prefix):
+        return lambda path: path.startswith(prefix)
+    return re.compile(_expression(glob)).match  # type: ignore[return-value]
+
+
+def _expression(glob: str) -> str:
+    expression = ""
+    position = 0
+    while position < len(glob):
+        character = glob[position]
+        position += 1
+        if glob.startswith("**", position - 1):
+            position += 2 if glob.startswith("/", position + 1) else 1
+            expression += "(.*/)?" if position < len(glob) else ".*"
+        elif character == "*":
+            expression += "[^/]*"
+        elif character == "?":
+            expression += "[^/]"
+        elif character == "\\":
+            expression += re.escape(glob[position])
+            position += 1
+        else:
+            expression += f"\\{character}" if character in _ESCAPED else character
+    return rf"{expression}\Z"
