@@ -25,7 +25,7 @@ from pathlib import Path
 from machine.answer import Answer, ask_surroundings
 from machine.client import link_iptables, write_programs
 from machine.daemon import STORES, Daemon
-from machine.debian import Packages, this_release
+from machine.debian import Packages, Release, this_release
 from machine.errors import SetupError
 
 HOME = Path(__file__).resolve().parent.parent / ".engine"
@@ -47,6 +47,9 @@ def main() -> int:
     except SetupError as error:
         print(f"scripts/engine: {error}", file=sys.stderr)
         return NO_ENGINE
+    except PermissionError as error:
+        print(f"scripts/engine: {error}; run it as the user who started the engine", file=sys.stderr)
+        return NO_ENGINE
     except KeyboardInterrupt:
         return 130
 
@@ -57,20 +60,30 @@ def start(store: str | None) -> int:
         _say(f"{_where(found)} answers (Docker {found.version}, {found.store}): it is used as it is")
         return 0
     daemon = Daemon(HOME, store or STORES[0])
-    with _alone():
-        answer = daemon.answer()
-        if answer is None:
-            _fetch()
-            link_iptables(HOME)
-            _say(f"starting a private Docker Engine, image store {daemon.store}")
-            answer = daemon.start()
-        write_programs(HOME)
+    answer = daemon.answer()
+    if answer is None:
+        release = _release()
+        with _alone():
+            answer = daemon.answer() or _start(daemon, release)
     _say(f"Docker {answer.version} ({answer.store}) answers on {daemon.socket}")
     return 0
 
 
+def _start(daemon: Daemon, release: Release) -> Answer:
+    if host := os.environ.get("DOCKER_HOST"):
+        _say(f"nothing answers at DOCKER_HOST={host}")
+    if not daemon.root.is_dir():
+        _fetch(release)
+    link_iptables(HOME)
+    write_programs(HOME)
+    _say(f"starting a private Docker Engine, image store {daemon.store}")
+    return daemon.start()
+
+
 def stop(store: str | None) -> int:
     """End the private engines of this checkout: this store's, or all."""
+    if not HOME.is_dir():
+        return 0
     with _alone():
         for each in (store,) if store else STORES:
             daemon = Daemon(HOME, each)
@@ -123,8 +136,8 @@ def _foreign(store: str | None) -> Answer | None:
     return found if found and store in (None, found.store) else None
 
 
-def _fetch() -> None:
-    """Have the programs. Raises SetupError where they can't be had."""
+def _release() -> Release:
+    """What runs here. Raises SetupError where a private engine can't be made."""
     release = this_release()
     if release is None or os.geteuid() != 0:
         raise SetupError(
@@ -132,8 +145,10 @@ def _fetch() -> None:
             "root. Install Docker Engine 23 or newer (on macOS or Windows: Docker Desktop), start "
             "it, or point DOCKER_HOST at one that runs."
         )
-    if (HOME / "root").is_dir():
-        return
+    return release
+
+
+def _fetch(release: Release) -> None:
     _say("fetching Docker Engine's packages into .engine/ (once)")
     if release.distribution == "ubuntu":
         programs: tuple[str, ...] = ("docker.io", "docker-buildx", "docker-compose-v2")
