@@ -1,0 +1,84 @@
+"""The derived files on the disk: written where they differ, or compared."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tempfile
+from pathlib import Path
+
+from streamflow_build.errors import ConfigError
+from streamflow_build.render.artefacts import Artefact
+
+_MODE = 0o644
+
+
+def stale(root: Path, artefacts: tuple[Artefact, ...]) -> tuple[str, ...]:
+    """The paths of the derived files that are missing, differ, or are no longer derived from anything."""
+    differing = [a.path for a in artefacts if _text(root / a.path) != a.text]
+    return (*differing, *_left_over(root, artefacts))
+
+
+def write(root: Path, artefacts: tuple[Artefact, ...]) -> tuple[str, ...]:
+    """Write what differs, each file whole or not at all; returns the paths that were written.
+
+    Raises ConfigError when a file can't be written; those before it are.
+    """
+    written = []
+    for artefact in artefacts:
+        if _text(root / artefact.path) != artefact.text:
+            _replace(root / artefact.path, artefact)
+            written.append(artefact.path)
+    return tuple(written)
+
+
+def left_over(root: Path, artefacts: tuple[Artefact, ...]) -> tuple[str, ...]:
+    """The paths of rendered files that no service needs any more."""
+    return _left_over(root, artefacts)
+
+
+def difference(root: Path, artefacts: tuple[Artefact, ...]) -> str:
+    """What ``write`` would change, as a unified diff; empty where nothing is stale."""
+    parts = []
+    texts = {artefact.path: artefact.text for artefact in artefacts}
+    for path in stale(root, artefacts):
+        before, after = _text(root / path) or "", texts.get(path, "")
+        parts += difflib.unified_diff(
+            before.splitlines(keepends=True), after.splitlines(keepends=True), f"a/{path}", f"b/{path}"
+        )
+    return "".join(parts)
+
+
+def _left_over(root: Path, artefacts: tuple[Artefact, ...]) -> tuple[str, ...]:
+    known = {artefact.path for artefact in artefacts}
+    found = [*root.glob("docker/*/Dockerfile"), *root.glob("docker/*/requirements.txt")]
+    paths = sorted(path.relative_to(root).as_posix() for path in found)
+    return tuple(path for path in paths if path not in known and "edits are lost" in (_text(root / path) or ""))
+
+
+def _text(path: Path) -> str | None:
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            return file.read()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, UnicodeDecodeError):
+        # Whatever it is, it isn't what was rendered; writing says what is wrong with it.
+        return ""
+
+
+def _replace(path: Path, artefact: Artefact) -> None:
+    temporary: str | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
+            file.write(artefact.text)
+        Path(temporary).chmod(_MODE)
+        Path(temporary).replace(path)
+    except OSError as error:
+        if temporary is not None:
+            Path(temporary).unlink(missing_ok=True)
+        raise ConfigError(
+            f"{artefact.path} can't be written: {error.strerror}.", hint="Make room or mend the rights, and render again."
+        ) from error
