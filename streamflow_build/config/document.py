@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import re
 from pathlib import Path
 
 import yaml
@@ -14,6 +15,9 @@ from streamflow_build.errors import ConfigError
 _DEEPEST = 50
 _LARGEST = 1_000_000
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+# YAML 1.1, chapter 5.1, without the byte order mark, which is gone once the text is decoded.
+_UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
 
 _READABLE = {
     "mapping values are not allowed in this context": "a ':' that can't be here",
@@ -63,19 +67,17 @@ def read_text(file: Path) -> str:
 def compose(text: str, file: Path) -> yaml.Node:
     """The text's only document. Raises ConfigError, with the position, when it is no YAML or empty."""
     problems = Problems(file)
+    odd = _UNPRINTABLE.search(text)
+    if odd is not None:
+        what = f"this is not YAML: the character U+{ord(odd[0]):04X} can't stand in it"
+        problems.at(_position(text[: odd.start()]), (), what, "Delete it.")
+        problems.check()
     try:
         _refuse_depth(text, problems)
         node = yaml.compose(text, Loader=_Loader)
     except yaml.MarkedYAMLError as error:
         mark = _error_mark(error)
         problems.at(mark, (), f"this is not YAML: {_reason(error, text, mark)}", _advice(text, mark))
-    except yaml.reader.ReaderError as error:
-        problems.at(
-            _position(text[: error.position]),
-            (),
-            f"this is not YAML: the character U+{ord(text[error.position]):04X} can't stand in a text file",
-            "Delete it.",
-        )
     problems.check()
     if node is None:
         raise ConfigError(
@@ -114,8 +116,9 @@ def _unreadable(file: Path, error: OSError) -> ConfigError:
 
 def _error_mark(error: yaml.MarkedYAMLError) -> Mark:
     # Of a quote that never ends the beginning is more useful than the end of the file.
-    unended = error.problem == "found unexpected end of stream" and error.context_mark is not None
-    mark = error.context_mark if unended else error.problem_mark or error.context_mark
+    unended = error.problem == "found unexpected end of stream"
+    first, second = error.context_mark, error.problem_mark
+    mark = (first or second) if unended else (second or first)
     return Mark(1, 1) if mark is None else Mark(mark.line + 1, mark.column + 1)
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from msgspec import UNSET
+
 from streamflow_build.config import shape
-from streamflow_build.config.names import unknown
+from streamflow_build.config.names import check_image_name, unknown
 from streamflow_build.config.problems import Problems
 from streamflow_build.model.project import Project
 
@@ -23,10 +25,13 @@ def check_unique(project: Project, problems: Problems) -> None:
                     f"{service.publish} is already published by {other!r} on line {line}",
                     "Give each service a port of its own.",
                 )
+        at = ("image",) if ("image",) in problems.marks else ("services", service.name)
+        with problems.place(at):
+            check_image_name(service.image)
         other = images.setdefault(service.image, service.name)
         if other != service.name:
             problems.about(
-                ("image",) if ("image",) in problems.marks else ("services", service.name),
+                at,
                 f"{other!r} and {service.name!r} would both be {service.image!r}",
                 "Put {service} into the pattern.",
             )
@@ -37,7 +42,7 @@ def check_needs(document: shape.Document, problems: Problems) -> None:
     known = [*document.services, *(document.infrastructure or {})]
     needs: dict[str, tuple[str, ...]] = {}
     for name, said in document.services.items():
-        own = bool(said.needs) or said.needs == ()
+        own = said.needs is not UNSET
         at = ("services", name, "needs") if own else ("defaults", "needs")
         listed = said.needs if own else (document.defaults.needs if document.defaults else ())
         listed = listed or ()

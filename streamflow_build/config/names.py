@@ -6,16 +6,26 @@ import re
 from collections.abc import Iterable
 
 from streamflow_build.config.problems import Wrong, quoted
+from streamflow_build.errors import UsageError
 from streamflow_build.model.names import suggestion
+from streamflow_build.model.reference import Reference, registry_prefix, tag_problem
+from streamflow_build.model.tags import PLACEHOLDERS
 
-_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}|[{}]")
 _IMAGE_PLACEHOLDERS = ("project", "service")
-_TAG_PLACEHOLDERS = ("tag", "version", "major", "minor", "patch")
 # The shared requirements' folder, docker/common.
 _RESERVED_SERVICES = ("common",)
 # What each build gets from the machine, under these ids.
 _RESERVED_SECRETS = ("ca", "pip-conf", "uv-conf")
+
+
+_LARGEST_PORT = 65535
+
+
+def check_whole_version(patterns: tuple[str, ...]) -> None:
+    """Raises Wrong when no tag names the whole version: all of them would move on with the next one."""
+    if not any("{tag}" in pattern or "{version}" in pattern for pattern in patterns):
+        raise Wrong("no tag holds the whole version", 'Add "{version}" to the list.')
 
 
 def unknown(name: str, kind: str, known: Iterable[str]) -> Wrong:
@@ -29,29 +39,62 @@ def unknown(name: str, kind: str, known: Iterable[str]) -> Wrong:
 
 def check_image(text: str) -> None:
     """Raises Wrong when it is no image's reference."""
+    if re.search(r"@(?!sha[0-9]+:)", text):
+        # What stands before it may be a password, so the text isn't repeated.
+        raise Wrong("an image's name holds no '@' except before a digest", "Log in with `docker login HOST`.")
+    try:
+        Reference.parse(text)
+    except UsageError as error:
+        raise _wrong(error) from None
 
 
 def check_registry(url: str) -> None:
     """Raises Wrong when it is not a registry's host[:port] and path."""
+    if "@" in url:
+        raise Wrong(
+            "it holds credentials or a digest", "Write host and namespace only, and use `docker login HOST`."
+        )
+    try:
+        plain = registry_prefix(url)
+    except UsageError as error:
+        raise _wrong(error) from None
+    if plain != url:
+        raise Wrong(f"{quoted(url)} is not in the form that registries take", f"Write it as {plain}")
+    _check_port(url)
 
 
 def check_mirror(host: str, mirror: str) -> None:
-    """Raises Wrong when it is not a host[:port] and a prefix."""
+    """Raises Wrong when it is not a host[:port] and a prefix, or the host's own mirror."""
+    _check_port(host)
+    check_registry(mirror)
+    if mirror == host:
+        raise Wrong(f"{quoted(host)} would be its own mirror", "Name another host, or leave the key out.")
 
 
-def check_image_pattern(pattern: str, project: str) -> None:
-    """Raises Wrong when the pattern can't be an image's name."""
+def check_image_name(name: str) -> None:
+    """Raises Wrong when the image pattern made something else than a repository's name."""
+    hint = 'Write a name without registry and tag, such as "{project}-{service}".'
+    if ":" in name or "@" in name:
+        raise Wrong(f"it makes {quoted(name)}, which holds a tag or a registry's port", hint)
+    try:
+        reference = Reference.parse(name)
+    except UsageError as error:
+        raise Wrong(f"it makes a name that Docker refuses: {error.message.removesuffix('.')}", hint) from None
+    if not reference.repository.endswith(name):
+        raise Wrong(f"it makes {quoted(name)}, which begins with a registry", hint)
+
+
+def check_image_pattern(pattern: str) -> None:
+    """Raises Wrong for a placeholder that image doesn't know."""
     _check_placeholders(pattern, _IMAGE_PLACEHOLDERS)
 
 
 def check_tag_pattern(pattern: str, before: tuple[str, ...]) -> None:
     """Raises Wrong when the pattern can't be a tag, or repeats one."""
-    _check_placeholders(pattern, _TAG_PLACEHOLDERS)
-    if not _TAG.fullmatch(_PLACEHOLDER.sub("1", pattern)):
-        raise Wrong(
-            f"{quoted(pattern)} can't be a tag",
-            "A tag has at most 128 letters, digits, '_', '.' and '-', and starts with none of the last two.",
-        )
+    _check_placeholders(pattern, PLACEHOLDERS)
+    reason = tag_problem(_PLACEHOLDER.sub("1", pattern))
+    if reason is not None:
+        raise Wrong(f"it can't be a tag: {reason}", "Shorten it, or replace what Docker refuses.")
     if pattern in before:
         raise Wrong(f"{quoted(pattern)} is already in this list", "Take one of them out.")
 
@@ -94,3 +137,13 @@ def _check_placeholders(pattern: str, known: tuple[str, ...]) -> None:
                 f"unknown placeholder {quoted(found[0])}{close}{'?' * bool(close)}",
                 f"Known: {', '.join(f'{{{name}}}' for name in known)}.",
             )
+
+
+def _check_port(text: str) -> None:
+    port = re.match(r"[^/]*:([0-9]+)(/|$)", text)
+    if port and not (len(port[1]) <= len(str(_LARGEST_PORT)) and 1 <= int(port[1]) <= _LARGEST_PORT):
+        raise Wrong(f"the port of {quoted(text)} is not between 1 and {_LARGEST_PORT}", "Correct the port.")
+
+
+def _wrong(error: UsageError) -> Wrong:
+    return Wrong(error.message.removesuffix("."), error.hint or "Correct it.")

@@ -12,10 +12,10 @@ Kind = Literal["source", "file", "folder"]
 
 
 def inside(root: Path, text: str, kind: Kind) -> str:
-    """The path in its plain form, relative to the project's folder, in which it has to be.
+    """The path in its plain form, relative to the project's folder.
 
-    Raises Wrong when it is absolute, leaves the folder by ``..`` or by a symbolic link, is missing or of another kind;
-    a source is a file or a folder.
+    Raises Wrong when it is absolute, leaves the folder by ``..`` or by a symbolic link, is missing,
+    unreadable or of another kind; a source is a file or a folder.
     """
     path = PurePosixPath(text)
     if path.is_absolute():
@@ -60,6 +60,8 @@ def _present(root: Path, path: PurePosixPath, kind: Kind) -> None:
     if not fits[kind]:
         wanted = {"source": "a file or a folder", "file": "a file", "folder": "a folder"}[kind]
         raise Wrong(f"{quoted(str(path))} is not {wanted}", f"Name {wanted}.")
+    if not os.access(target, os.R_OK):
+        raise Wrong(f"{quoted(str(path))} can't be read: Permission denied", "Correct its permissions.")
 
 
 def _nearest(root: Path, path: PurePosixPath) -> str:

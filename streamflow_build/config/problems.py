@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +15,8 @@ Keys = tuple[str | int, ...]
 """The way to a value: keys of mappings and indexes of lists, from the top."""
 
 _LONGEST_QUOTE = 60
+_MOST = 20
+_CREDENTIALS = re.compile(r"[^/@\s]*:[^/@\s]*@(?!sha[0-9]+:)")
 
 
 class Mark(msgspec.Struct, frozen=True):
@@ -44,21 +47,20 @@ class Wrong(Exception):  # noqa: N818 - a value is wrong; Problems.place turns i
 class Problems:
     """The problems found so far in one file.
 
-    ``marks`` are the positions of its values and ``names`` those of the keys before them; the reader fills them in.
+    ``marks`` are the positions of its values and ``names`` those of the keys before them; the reader fills
+    them in.
     """
 
     def __init__(self, file: Path) -> None:
         self._file = file
-        self._found: list[Problem] = []
+        # A default that several services take over is wrong once, so what is noted twice is kept once.
+        self._found: dict[Problem, None] = {}
         self.marks: dict[Keys, Mark] = {}
         self.names: dict[Keys, Mark] = {}
 
     def at(self, mark: Mark, keys: Keys, what: str, hint: str) -> None:
         """Note a problem at a position."""
-        problem = Problem(mark, keys, what, hint)
-        # A default that several services take over is wrong once.
-        if problem not in self._found:
-            self._found.append(problem)
+        self._found[Problem(mark, keys, what, hint)] = None
 
     def about(self, keys: Keys, what: str, hint: str) -> None:
         """Note a problem with the value at ``keys``, or, where it isn't written, with what would hold it."""
@@ -89,7 +91,12 @@ class Problems:
         if not self._found:
             return
         ordered = sorted(self._found, key=lambda p: (p.mark.line, p.mark.column))
-        raise ConfigError("\n".join(self._text(problem) for problem in ordered))
+        lines = [self._text(problem) for problem in ordered[:_MOST]]
+        if len(ordered) > _MOST:
+            lines.append(
+                f"{self._file}: {len(ordered) - _MOST} more problems; the first ones may be their cause."
+            )
+        raise ConfigError("\n".join(lines))
 
     def _text(self, problem: Problem) -> str:
         where = f"{self._file}:{problem.mark.line}:{problem.mark.column}: "
@@ -110,5 +117,6 @@ def dotted(keys: Keys) -> str:
 
 
 def quoted(text: str) -> str:
-    """The text in quotes, with what can't be printed escaped, and cut where it is long."""
+    """The text in quotes, without credentials, what can't be printed escaped, and cut where it is long."""
+    text = _CREDENTIALS.sub("…@", text)
     return repr(text if len(text) <= _LONGEST_QUOTE else f"{text[:_LONGEST_QUOTE]}…")

@@ -24,6 +24,8 @@ _KINDS = {
     "str": "a text",
     "seq": "a list",
     "map": "a mapping",
+    "merge": "a merge key",
+    "value": "a default value",
 }
 # More digits are out of every range, and int() refuses some thousands of them.
 _MOST_DIGITS = 18
@@ -117,7 +119,7 @@ class Reader:
         if too_long or (least is not None and number < least) or (most is not None and number > most):
             self._problems.about(
                 keys,
-                f"{text if not too_long else quoted(text)} is not between {least} and {most}",
+                f"{_short(text)} is not between {least} and {most}",
                 extra.get("hint", "Write a number in this range."),
             )
         return number
@@ -129,8 +131,8 @@ class Reader:
         if node.tag != f"{_YAML}str":
             self._problems.about(
                 keys,
-                f"YAML reads {text if len(text) < _MOST_DIGITS else quoted(text)} as {_kind(node)}; a text is expected",
-                f'Put it in quotes: "{text}"' if _kind(node) in _KINDS.values() else "Take the tag out.",
+                f"YAML reads {_short(text)} as {_kind(node)}; a text is expected",
+                extra.get("hint") or _cure(node, text),
             )
         elif isinstance(info, inspect.LiteralType):
             if text not in info.values:
@@ -147,7 +149,7 @@ class Reader:
             self._problems.about(
                 keys,
                 f"{quoted(text)} is not {extra['expected']}",
-                extra.get("hint", "Write it in this form."),
+                extra["hint"] or "Write it in this form.",
             )
         return text
 
@@ -174,7 +176,7 @@ class Reader:
         self._problems.about(keys, f"it is {_kind(node)}, not {wanted}", hint)
         return False
 
-    def _mapping(self, node: yaml.MappingNode, keys: Keys) -> dict[str, tuple[yaml.Node, yaml.Node]]:
+    def _mapping(self, node: yaml.Node, keys: Keys) -> dict[str, tuple[yaml.Node, yaml.Node]]:
         """The entries by the text of their key, those of merged mappings included."""
         if id(node) in self._flat:
             return self._flat[id(node)]
@@ -218,6 +220,16 @@ def _mark(node: yaml.Node) -> Mark:
 
 def _kind(node: yaml.Node) -> str:
     return _KINDS.get(node.tag.removeprefix(_YAML), f"a {quoted(node.tag)}")
+
+
+def _cure(node: yaml.Node, text: str) -> str:
+    if node.tag.removeprefix(_YAML) not in _KINDS or text != _short(text):
+        return "Write it as a text in quotes."
+    return f'Put it in quotes: "{text}"'
+
+
+def _short(text: str) -> str:
+    return text if text.isprintable() and len(text) <= _MOST_DIGITS else quoted(text)
 
 
 def _description(info: Any) -> str:

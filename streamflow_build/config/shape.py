@@ -112,7 +112,7 @@ Size = Annotated[
     _text(
         r"[0-9]{1,9}(\.[0-9]{1,3})? ?(B|kB|KB|MB|GB|KiB|MiB|GiB)",
         "a size with its unit",
-        "The most the image may hold, unpacked: MB are million bytes, as Docker prints them; MiB are 1,048,576.",
+        "The most the image may hold, unpacked: MB are million bytes, as Docker prints; MiB are 1,048,576.",
         "180MB",
         hint="Write it as 180MB (million bytes, as Docker prints them) or 170MiB.",
     ),
@@ -130,7 +130,7 @@ UserName = Annotated[
     str,
     _text(
         r"[a-z_][a-z0-9_-]{0,31}",
-        "a user's name as useradd takes it: at most 32 lower-case letters, digits, '_' and '-', no digit first",
+        "a user's name: at most 32 lower-case letters, digits, '_' and '-', with no digit first",
         "The user's name.",
     ),
 ]
@@ -218,9 +218,7 @@ class Infrastructure(_Shape, frozen=True):
 
 Install = Annotated[
     Literal["source", "package"],
-    about(
-        "source: the locked requirements and the declared sources. package: pip install package[service]==version."
-    ),
+    about("source: locked requirements and declared sources. package: pip install NAME[service]==version."),
 ]
 Sources = Annotated[tuple[Path, ...], about("Files and folders of the project that go into the image.")]
 BuildPackages = Annotated[
@@ -243,7 +241,8 @@ class _Common(_Shape, frozen=True):
     install: Install | UnsetType = UNSET
     package: Package | UnsetType = UNSET
     source_root: Annotated[
-        Path | UnsetType, about("The folder that Python imports the sources from; by default the project's own.")
+        Path | UnsetType,
+        about("The folder that Python imports the sources from; by default the project's own."),
     ] = UNSET
     sources: Sources | UnsetType = UNSET
     requirements: Annotated[Path | UnsetType, about("The file of locked requirements, with hashes.")] = UNSET
