@@ -6,6 +6,15 @@ import hashlib
 from dataclasses import astuple, dataclass
 
 LABEL_RECIPE = "org.streamflow.stand-in.recipe"
+# A container needs no documentation; later installations leave it out as well.
+UNWANTED = ("man", "doc", "locale", "info", "lintian")
+# Proxy settings of this machine must not stay in the image.
+CLEAN = """\
+set -eu
+sed -i '/^Acquire::https*::/d' "$1"/etc/apt/apt.conf.d/99mmdebstrap
+rm -rf "$1"/var/log/*.log "$1"/var/log/apt/* "$1"/var/cache/debconf/*-old "$1"/var/lib/dpkg/*-old
+rm -f "$1"/etc/hostname "$1"/etc/resolv.conf
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +34,7 @@ class Recipe:
     @property
     def digest(self) -> str:
         """Changes when the recipe does."""
-        return hashlib.sha256(repr(astuple(self)).encode()).hexdigest()[:12]
+        return hashlib.sha256(repr((astuple(self), UNWANTED, CLEAN)).encode()).hexdigest()[:12]
 
     @property
     def labels(self) -> tuple[tuple[str, str], ...]:

@@ -10,17 +10,7 @@ from pathlib import Path
 
 from machine.debian import Packages
 from machine.errors import SetupError
-from machine.recipes import Recipe
-
-# A container needs no documentation; later installations leave it out as well.
-UNWANTED = ("man", "doc", "locale", "info", "lintian")
-# Proxy settings of this machine must not stay in the image.
-CLEAN = """\
-set -eu
-echo 'Acquire::Languages "none";' > "$1"/etc/apt/apt.conf.d/99mmdebstrap
-rm -rf "$1"/var/log/*.log "$1"/var/log/apt/* "$1"/var/cache/debconf/*-old "$1"/var/lib/dpkg/*-old
-rm -f "$1"/etc/hostname "$1"/etc/resolv.conf
-"""
+from machine.recipes import CLEAN, UNWANTED, Recipe
 
 
 def root_file_system(recipe: Recipe, home: Path, packages: Packages) -> Path:
