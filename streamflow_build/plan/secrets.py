@@ -1,0 +1,93 @@
+"""What a build may read and no image may hold: the CA bundle, package index settings, named secrets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from streamflow_build.errors import ConfigError
+from streamflow_build.model.project import BuildSecret, Service
+from streamflow_build.plan.indexes import pip_conf, pip_settings, uv_conf
+
+LARGEST = 500 * 1024
+"""What BuildKit takes of one secret, in bytes."""
+BUNDLE_IN_BUILD = "/etc/ssl/certs/ca-certificates.crt"
+"""Where the Dockerfiles mount the secret ``ca``."""
+
+_NAMES_OF_BUNDLE = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "PIP_CERT")
+_SYSTEM_BUNDLES = (
+    Path("/etc/ssl/certs/ca-certificates.crt"),
+    Path("/etc/pki/tls/certs/ca-bundle.crt"),
+    Path("/etc/ssl/ca-bundle.pem"),
+    Path("/etc/ssl/cert.pem"),
+)
+
+
+def build_secrets(service: Service, environ: Mapping[str, str], home: Path, root: Path) -> dict[str, bytes]:
+    """A service's secrets by their ids.
+
+    ``ca`` is the host's CA bundle, ``pip-conf`` and ``uv-conf`` are the host's pip configuration in either
+    program's form; each is missing where the host has none. A named secret's file is relative to ``root``.
+    Raises ConfigError for a named secret that isn't set, and for one that is larger than BuildKit takes.
+    """
+    secrets = {}
+    if (bundle := _bundle(environ)) is not None:
+        secrets["ca"] = bundle
+    settings = pip_settings(environ, home)
+    if text := pip_conf(settings, cert=BUNDLE_IN_BUILD if bundle else None):
+        secrets["pip-conf"] = text.encode()
+    if text := uv_conf(settings):
+        secrets["uv-conf"] = text.encode()
+    for secret in service.secrets:
+        secrets[secret.id] = _named(service, secret, environ, root, home)
+    return secrets
+
+
+def _bundle(environ: Mapping[str, str]) -> bytes | None:
+    for name in _NAMES_OF_BUNDLE:
+        # requests takes a folder, too, but pip and uv don't.
+        if (said := environ.get(name)) and not Path(said).is_dir():
+            bundle = _read(Path(said), f"the CA bundle that {name} names")
+            break
+    else:
+        place = next((place for place in _SYSTEM_BUNDLES if place.is_file()), None)
+        if place is None:
+            return None
+        said, bundle = str(place), _read(place, "the system's CA bundle")
+    if len(bundle) > LARGEST:
+        raise ConfigError(
+            f"The CA bundle {said} has {len(bundle)} bytes, and a build can be given {LARGEST} at most.",
+            hint="Set SSL_CERT_FILE to a bundle with fewer certificates, such as the system's.",
+        )
+    return bundle
+
+
+def _named(
+    service: Service, secret: BuildSecret, environ: Mapping[str, str], root: Path, home: Path
+) -> bytes:
+    if secret.env is not None:
+        if secret.env not in environ:
+            raise ConfigError(
+                f"The service {service.name!r} needs the secret {secret.id!r}, and {secret.env} is not set.",
+                hint=f"Set the environment variable {secret.env} to its value.",
+            )
+        value = environ[secret.env].encode()
+    else:
+        said = secret.file or ""
+        place = home / said[2:] if said.startswith("~/") else root / said
+        value = _read(place, f"the secret {secret.id!r} that the service {service.name!r} needs")
+    if len(value) > LARGEST:
+        raise ConfigError(
+            f"The secret {secret.id!r} of the service {service.name!r} has {len(value)} bytes, and a build can "
+            f"be given {LARGEST} at most.",
+        )
+    return value
+
+
+def _read(place: Path, what: str) -> bytes:
+    try:
+        return place.read_bytes()
+    except OSError as error:
+        raise ConfigError(
+            f"{place}, {what}, can't be read: {error.strerror}.", hint="Make the file, or name another."
+        ) from error
