@@ -14,11 +14,20 @@ from streamflow_build.errors import RegistryError, StreamflowError
 from streamflow_build.model.image import Image
 from streamflow_build.model.project import Base, Project, Service
 from streamflow_build.model.reference import Reference
-from streamflow_build.model.report import BaseUsed, EngineUsed, Failed, ImagesReport, Outcome
-from streamflow_build.plan.images import Goal, Material, Origin, Step, plan_image, references
+from streamflow_build.model.report import (
+    BaseUsed,
+    EngineUsed,
+    Failed,
+    ImagesReport,
+    Outcome,
+    PlannedImage,
+    PlanReport,
+)
+from streamflow_build.plan.images import Build, Goal, Keep, Material, Origin, Step, plan_image, references
 
 Bases = dict[str, Image | RegistryError]
 """What became of each base image, by its reference."""
+_ABSENT = Image(id="", tags=(), digests=(), labels={}, size=0, diff_ids=())
 
 
 class Planned(msgspec.Struct, frozen=True):
@@ -53,6 +62,12 @@ def get_bases(project: Project, services: tuple[Service, ...], engine: Engine, o
     return bases
 
 
+def present_bases(services: tuple[Service, ...], engine: Engine) -> Bases:
+    """The bases as the engine has them; one that is absent is given as an image without content."""
+    references = dict.fromkeys(service.base.image for service in services)
+    return {reference: engine.image(reference) or _ABSENT for reference in references}
+
+
 def plan(  # noqa: PLR0913 - each is another thing that the plan is made from
     project: Project,
     goal: Goal,
@@ -82,18 +97,19 @@ def plan(  # noqa: PLR0913 - each is another thing that the plan is made from
 
 
 def run(  # noqa: PLR0913 - each is another party of the run
-    project: Project,
     goal: Goal,
     engine: Engine,
     observer: RunObserver,
     *,
     bases: Bases,
     planned: Planned,
-    jobs: int,
+    jobs: int | None,
     log: LogPath,
     started: float,
 ) -> tuple[ImagesReport, StreamflowError | None]:
-    """Carry the plan out. The second value is what broke the run off, None where it came to its end.
+    """Carry the plan out; at most ``jobs`` builds run at once, by default as many as the engine has CPUs.
+
+    The second value is what broke the run off, None where it came to its end.
 
     ``started`` is the reading of ``time.monotonic()`` at which the run began.
     """
@@ -103,11 +119,11 @@ def run(  # noqa: PLR0913 - each is another party of the run
     for failure in planned.failed:
         observer.service_finished(failure)
     cause: StreamflowError | None = None
+    info = engine.info()
     try:
-        outcomes = execute(planned.steps, engine, observer, jobs=jobs, log=log)
+        outcomes = execute(planned.steps, engine, observer, jobs=jobs or info.cpus, log=log)
     except Lost as lost:
         outcomes, cause = lost.outcomes, lost.cause
-    info = engine.info()
     report = ImagesReport(
         version=None if goal.version is None else str(goal.version),
         registry=goal.registry,
@@ -119,6 +135,24 @@ def run(  # noqa: PLR0913 - each is another party of the run
     )
     observer.run_finished(report)
     return report, cause
+
+
+def dry_run(goal: Goal, planned: Planned) -> PlanReport:
+    """What ``run`` would do."""
+    return PlanReport(
+        version=None if goal.version is None else str(goal.version),
+        registry=goal.registry,
+        images=tuple(_said(step) for step in planned.steps),
+    )
+
+
+def _said(step: Step) -> PlannedImage:
+    match step:
+        case Build(service, request, _, reason):
+            return PlannedImage(service.name, "build", reason, request.tags)
+        case Keep(service, _, _, tags, missing):
+            why = f"unchanged, new tags: {', '.join(missing)}" if missing else "unchanged"
+            return PlannedImage(service.name, "keep", why, tags)
 
 
 def _observe(engine: Engine, names: tuple[str, ...]) -> dict[str, Image]:

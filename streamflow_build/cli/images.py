@@ -46,36 +46,84 @@ def images(  # noqa: PLR0913 - these are the command's options
     from streamflow_build.build import run
     from streamflow_build.config import load
     from streamflow_build.engine.docker_engine import connect
-    from streamflow_build.plan.material import material
+    from streamflow_build.model.tags import plus_note
+    from streamflow_build.plan.material import materials
     from streamflow_build.plan.origin import origin
     from streamflow_build.render.artefacts import artefacts
+    from streamflow_build.render.disk import stale
     from streamflow_build.report.clean import Mask
+    from streamflow_build.report.dry_run import dry_run_text
     from streamflow_build.report.logs import log_path
     from streamflow_build.report.run import Manner, observing
 
     project = load(context.obj)
     goal = _goal(project, project.select(tuple(only or ())), version, registry, no_cache)
-    rendered = {artefact.path: artefact.text for artefact in artefacts(project)}
-    materials = {service.name: material(project, service, rendered, os.environ) for service in goal.services}
+    derived = artefacts(project)
+    found = materials(project, goal.services, {artefact.path: artefact.text for artefact in derived}, os.environ)
     made_from = origin(project.root)
     engine = connect()
     try:
+        if dry_run:
+            planned = run.plan(project, goal, engine, run.present_bases(goal.services, engine), found, made_from)
+            typer.echo(dry_run_text(run.dry_run(goal, planned), as_json=as_json), nl=False)
+            return
         with observing(
             tuple(service.name for service in goal.services),
             root=project.root,
-            mask=Mask(value for found in materials.values() for value in found.secrets.values()),
+            mask=Mask(value for material in found.values() for value in material.confidential),
             manner=Manner(quiet=quiet, json=as_json),
             stdout=sys.stdout,
             stderr=sys.stderr,
         ) as observer:
+            if goal.version is not None and (note := plus_note(goal.version)) is not None:
+                observer.note(note)
+            if differing := stale(project.root, derived):
+                observer.note(f"not what streamflow.yaml says: {', '.join(differing)}; run streamflow-build render")
             bases = run.get_bases(project, goal.services, engine, observer)
-            planned = run.plan(project, goal, engine, bases, materials, made_from)
             report, cause = run.run(
-                project, goal, engine, observer, bases=bases, planned=planned,
-                jobs=jobs or engine.info().cpus, log=lambda name: str(log_path(name)), started=started,
+                goal,
+                engine,
+                observer,
+                bases=bases,
+                planned=run.plan(project, goal, engine, bases, found, made_from),
+                jobs=jobs,
+                log=lambda name: str(log_path(name)),
+                started=started,
             )
     finally:
         engine.close()
     if cause is not None:
         raise cause
     _judge(report, strict_sizes)
+
+
+def _goal(
+    project: "Project", services: "tuple[Service, ...]", version: str | None, registry: str | None, no_cache: bool
+) -> "Goal":
+    from streamflow_build.model.reference import registry_prefix
+    from streamflow_build.model.tags import tags_of
+    from streamflow_build.model.version import Version
+    from streamflow_build.plan.images import Goal
+
+    number = None if version is None else Version.parse(version)
+    urls = {known.name: known.url for known in project.registries}
+    return Goal(
+        services=services,
+        version=number,
+        tags=tags_of(project.tags, number),
+        registry=None if registry is None else registry_prefix(urls.get(registry, registry)),
+        no_cache=no_cache,
+    )
+
+
+def _judge(report: "ImagesReport", strict_sizes: bool) -> None:
+    from streamflow_build.model.report import Built, Failed, Unchanged
+
+    failed = [outcome.service for outcome in report.images if isinstance(outcome, Failed)]
+    if failed:
+        raise BuildError(f"{len(failed)} of {len(report.images)} images could not be built: {', '.join(failed)}.")
+    over = [o.service for o in report.images if isinstance(o, Built | Unchanged) and o.size.over_budget]
+    if over and strict_sizes:
+        raise CheckError(
+            f"Over the size budget: {', '.join(over)}.", hint="Make them smaller, or raise size_budget in streamflow.yaml."
+        )

@@ -135,7 +135,7 @@ class ImagesReport(msgspec.Struct, frozen=True):
     notes: tuple[str, ...]
 
 
-class Planned(msgspec.Struct, frozen=True):
+class PlannedImage(msgspec.Struct, frozen=True):
     """What a dry run says of a service: the action it would take, why, and the tags the image would get."""
 
     service: str
@@ -149,7 +149,7 @@ class PlanReport(msgspec.Struct, frozen=True):
 
     version: str | None
     registry: str | None
-    images: tuple[Planned, ...]
+    images: tuple[PlannedImage, ...]
 
 
 def limit(budget: int | None, base: Image) -> int | None:

@@ -35,10 +35,14 @@ class Origin(msgspec.Struct, frozen=True):
 
 
 class Material(msgspec.Struct, frozen=True):
-    """What one service's image is made of, read from the disk, and its build's secrets."""
+    """What one service's image is made of, read from the disk, and its build's secrets.
+
+    ``confidential`` are those of the secrets' values that may be shown to nobody.
+    """
 
     context: tuple[ContextFile, ...]
     secrets: dict[str, bytes]
+    confidential: tuple[bytes, ...]
 
     def __repr__(self) -> str:
         return f"Material({len(self.context)} files)"

@@ -10,23 +10,37 @@ from streamflow_build.model.project import Project, Service
 from streamflow_build.plan.context import collect
 from streamflow_build.plan.images import Material
 from streamflow_build.plan.secrets import build_secrets
+from streamflow_build.render.artefacts import COMMON
 
 RENDERED_MODE = 0o644
 
 
-def material(project: Project, service: Service, rendered: Mapping[str, str], environ: Mapping[str, str]) -> Material:
-    """One service's build context and secrets. ``rendered`` maps the paths of the derived files to their text.
+def materials(
+    project: Project, services: tuple[Service, ...], rendered: Mapping[str, str], environ: Mapping[str, str]
+) -> dict[str, Material]:
+    """Each service's build context and secrets, by its name.
 
-    The derived files are those of ``rendered``, not those on the disk, so what is built is what streamflow.yaml says.
-    Raises ConfigError for a source that can't be read or a secret that isn't set.
+    ``rendered`` maps the paths of the derived files to their text; those on the disk are not read, so what is built
+    is what streamflow.yaml says. Raises ConfigError for a source that can't be read or a secret that isn't set.
     """
+    return {service.name: _material(project, service, rendered, environ) for service in services}
+
+
+def _material(
+    project: Project, service: Service, rendered: Mapping[str, str], environ: Mapping[str, str]
+) -> Material:
     own = f"docker/{service.name}/"
     ignore = project.root / f"{own}Dockerfile.dockerignore"
     rules = ignore.read_text("utf-8") if ignore.is_file() else rendered[".dockerignore"]
     wheels = () if service.package is None or service.package.wheels is None else (service.package.wheels,)
     files = {file.path: file for file in collect(project.root, (*service.sources, *wheels), rules)}
     for path, text in rendered.items():
-        if path.startswith(own) or (path.startswith("docker/common/") and service.install == "source"):
+        if path.startswith(own) or (path == COMMON and service.install == "source"):
             files[path] = ContextFile(path, RENDERED_MODE, text.encode())
-    context = tuple(files[path] for path in sorted(files))
-    return Material(context, build_secrets(service, environ, Path.home()))
+    secrets = build_secrets(service, environ, Path.home(), project.root)
+    named = {secret.id for secret in service.secrets}
+    return Material(
+        context=tuple(files[path] for path in sorted(files)),
+        secrets=secrets,
+        confidential=tuple(value for name, value in secrets.items() if name in named),
+    )
