@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from streamflow_build.config import names, shape
-from streamflow_build.config.graph import check_needs, check_unique
+from streamflow_build.config.graph import check_needs, check_ports
 from streamflow_build.config.problems import Problems
 from streamflow_build.config.service import ServiceAssembly
 from streamflow_build.model.project import Base, Infrastructure, Project, Registry
@@ -29,7 +29,7 @@ class Assembly:
             with self._problems.place(("bases", base.name)):
                 names.check_image(base.image)
         with self._problems.place(("image",)):
-            names.check_image_pattern(document.image)
+            names.check_image_pattern(document.image, document.project, tuple(document.services))
         for index, tag in enumerate(document.tags):
             with self._problems.place(("tags", index)):
                 names.check_tag_pattern(tag, document.tags[:index])
@@ -54,7 +54,7 @@ class Assembly:
             ignore=document.ignore or (),
             services=services,
         )
-        check_unique(project, self._problems)
+        check_ports(project, self._problems)
         check_needs(document, self._problems)
         return project
 

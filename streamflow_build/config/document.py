@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import re
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -19,13 +20,14 @@ _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 # YAML 1.1, chapter 5.1, without the byte order mark, which is gone once the text is decoded.
 _UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
 
+_ANOTHER = "but found another document"
 _READABLE = {
     "mapping values are not allowed in this context": "a ':' that can't be here",
     "mapping values are not allowed here": "a ':' that can't be here",
     "did not find expected key": "a key was expected here",
     "did not find expected '-' indicator": "a list's '- ' was expected here",
     "found undefined alias": "an alias whose anchor isn't defined above it",
-    "but found another document": "a second document starts here",
+    _ANOTHER: "a second document starts here",
     "found unexpected end of stream": "the quotes that start here don't end",
     "did not find expected node content": "a value was expected here",
     "did not find expected ',' or ']'": "a ',' or ']' was expected here",
@@ -95,7 +97,7 @@ def _refuse_depth(text: str, problems: Problems) -> None:
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
         if depth > _DEEPEST:
-            mark = Mark(event.start_mark.line + 1, event.start_mark.column + 1)
+            mark = _mark(event.start_mark)
             problems.at(
                 mark, (), f"this is nested more than {_DEEPEST} levels deep", "streamflow.yaml needs 5."
             )
@@ -118,7 +120,11 @@ def _error_mark(error: yaml.MarkedYAMLError) -> Mark:
     # Of a quote that never ends the beginning is more useful than the end of the file.
     unended = error.problem == "found unexpected end of stream"
     first, second = error.context_mark, error.problem_mark
-    mark = (first or second) if unended else (second or first)
+    return _mark((first or second) if unended else (second or first))
+
+
+def _mark(mark: Any) -> Mark:
+    # The C parser's marks are a class of their own.
     return Mark(1, 1) if mark is None else Mark(mark.line + 1, mark.column + 1)
 
 
@@ -129,7 +135,10 @@ def _reason(error: yaml.MarkedYAMLError, text: str, mark: Mark) -> str:
     problem = error.problem or "it can't be parsed"
     if problem == "found character that cannot start any token":
         return f"nothing can start with {found!r}"
-    return _READABLE.get(problem, problem)
+    reason = _READABLE.get(problem, problem)
+    if problem != _ANOTHER and error.context_mark is not None and error.context_mark.line + 1 < mark.line:
+        return f"{reason}, in what begins on line {error.context_mark.line + 1}"
+    return reason
 
 
 def _advice(text: str, mark: Mark) -> str:

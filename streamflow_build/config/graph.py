@@ -1,39 +1,28 @@
-"""What holds between services: ports and images of their own, and needs without a cycle."""
+"""What holds between services: ports of their own, and needs without a cycle."""
 
 from __future__ import annotations
 
 from msgspec import UNSET
 
 from streamflow_build.config import shape
-from streamflow_build.config.names import check_image_name, unknown
+from streamflow_build.config.names import unknown
 from streamflow_build.config.problems import Problems
 from streamflow_build.model.project import Project
 
 
-def check_unique(project: Project, problems: Problems) -> None:
-    """Note each published port and each image that two services share."""
+def check_ports(project: Project, problems: Problems) -> None:
+    """Note each published port that two services share."""
     ports: dict[int, str] = {}
-    images: dict[str, str] = {}
     for service in project.services:
-        if service.publish is not None:
-            keys = ("services", service.name, "publish")
-            other = ports.setdefault(service.publish, service.name)
-            if other != service.name:
-                line = problems.mark(("services", other, "publish")).line
-                problems.about(
-                    keys,
-                    f"{service.publish} is already published by {other!r} on line {line}",
-                    "Give each service a port of its own.",
-                )
-        at = ("image",) if ("image",) in problems.marks else ("services", service.name)
-        with problems.place(at):
-            check_image_name(service.image)
-        other = images.setdefault(service.image, service.name)
+        if service.publish is None:
+            continue
+        other = ports.setdefault(service.publish, service.name)
         if other != service.name:
+            line = problems.mark(("services", other, "publish")).line
             problems.about(
-                at,
-                f"{other!r} and {service.name!r} would both be {service.image!r}",
-                "Put {service} into the pattern.",
+                ("services", service.name, "publish"),
+                f"{service.publish} is already published by {other!r} on line {line}",
+                "Give each service a port of its own.",
             )
 
 

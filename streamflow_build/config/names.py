@@ -8,7 +8,13 @@ from collections.abc import Iterable
 from streamflow_build.config.problems import Wrong, quoted
 from streamflow_build.errors import UsageError
 from streamflow_build.model.names import suggestion
-from streamflow_build.model.reference import Reference, registry_prefix, tag_problem
+from streamflow_build.model.reference import (
+    DOCKER_HUB,
+    Reference,
+    registry_prefix,
+    repository_problem,
+    tag_problem,
+)
 from streamflow_build.model.tags import PLACEHOLDERS
 
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}|[{}]")
@@ -71,22 +77,24 @@ def check_mirror(host: str, mirror: str) -> None:
         raise Wrong(f"{quoted(host)} would be its own mirror", "Name another host, or leave the key out.")
 
 
-def check_image_name(name: str) -> None:
-    """Raises Wrong when the image pattern made something else than a repository's name."""
-    hint = 'Write a name without registry and tag, such as "{project}-{service}".'
-    if ":" in name or "@" in name:
-        raise Wrong(f"it makes {quoted(name)}, which holds a tag or a registry's port", hint)
-    try:
-        reference = Reference.parse(name)
-    except UsageError as error:
-        raise Wrong(f"it makes a name that Docker refuses: {error.message.removesuffix('.')}", hint) from None
-    if not reference.repository.endswith(name):
-        raise Wrong(f"it makes {quoted(name)}, which begins with a registry", hint)
-
-
-def check_image_pattern(pattern: str) -> None:
-    """Raises Wrong for a placeholder that image doesn't know."""
+def check_image_pattern(pattern: str, project: str, services: tuple[str, ...]) -> None:
+    """Raises Wrong when the pattern doesn't make a repository's name of every service."""
     _check_placeholders(pattern, _IMAGE_PLACEHOLDERS)
+    hint = 'Write a name without registry and tag, such as "{project}-{service}".'
+    for service in services:
+        name = expand(pattern, project=project, service=service)
+        reason = repository_problem(name)
+        if reason is not None:
+            raise Wrong(f"it makes {quoted(name)}, which Docker refuses: {reason}", hint)
+        if Reference.parse(name).registry != DOCKER_HUB:
+            raise Wrong(f"it makes {quoted(name)}, which begins with a registry", hint)
+    made: dict[str, str] = {}
+    for service in services:
+        other = made.setdefault(expand(pattern, project=project, service=service), service)
+        if other != service:
+            raise Wrong(
+                f"{other!r} and {service!r} would have the same image", "Put {service} into the pattern."
+            )
 
 
 def check_tag_pattern(pattern: str, before: tuple[str, ...]) -> None:

@@ -53,14 +53,14 @@ class Problems:
 
     def __init__(self, file: Path) -> None:
         self._file = file
-        # A default that several services take over is wrong once, so what is noted twice is kept once.
-        self._found: dict[Problem, None] = {}
+        # A default that several services take over, and an anchor's value, are wrong once.
+        self._found: dict[tuple[Mark, str], Problem] = {}
         self.marks: dict[Keys, Mark] = {}
         self.names: dict[Keys, Mark] = {}
 
     def at(self, mark: Mark, keys: Keys, what: str, hint: str) -> None:
         """Note a problem at a position."""
-        self._found[Problem(mark, keys, what, hint)] = None
+        self._found.setdefault((mark, what), Problem(mark, keys, what, hint))
 
     def about(self, keys: Keys, what: str, hint: str) -> None:
         """Note a problem with the value at ``keys``, or, where it isn't written, with what would hold it."""
@@ -88,20 +88,20 @@ class Problems:
 
     def check(self) -> None:
         """Raise ConfigError with all problems in the order of the file, if there are any."""
-        if not self._found:
+        found = sorted(self._found.values(), key=lambda p: (p.mark.line, p.mark.column))
+        if not found:
             return
-        ordered = sorted(self._found, key=lambda p: (p.mark.line, p.mark.column))
-        lines = [self._text(problem) for problem in ordered[:_MOST]]
-        if len(ordered) > _MOST:
-            lines.append(
-                f"{self._file}: {len(ordered) - _MOST} more problems; the first ones may be their cause."
-            )
+        if len(found) == 1:
+            raise ConfigError(self._text(found[0]), hint=found[0].hint)
+        lines = [f"{self._file} has {len(found)} problems:"]
+        lines += [f"{self._text(problem)}\n  {problem.hint}" for problem in found[:_MOST]]
+        if len(found) > _MOST:
+            lines.append(f"and {len(found) - _MOST} more; the first ones may be their cause.")
         raise ConfigError("\n".join(lines))
 
     def _text(self, problem: Problem) -> str:
-        where = f"{self._file}:{problem.mark.line}:{problem.mark.column}: "
         path = f"{dotted(problem.keys)}: " if problem.keys else ""
-        return f"{where}{path}{problem.what}\n  {problem.hint}"
+        return f"{self._file}:{problem.mark.line}:{problem.mark.column}: {path}{problem.what}"
 
 
 def dotted(keys: Keys) -> str:

@@ -128,29 +128,21 @@ class Reader:
         if not self._is(node, yaml.ScalarNode, keys, wanted="a text"):
             return ""
         text = str(node.value)
+        known = [str(value) for value in info.values] if isinstance(info, inspect.LiteralType) else []
+        pattern = info.pattern if isinstance(info, inspect.StrType) else None
         if node.tag != f"{_YAML}str":
-            self._problems.about(
-                keys,
-                f"YAML reads {_short(text)} as {_kind(node)}; a text is expected",
-                extra.get("hint") or _cure(node, text),
-            )
-        elif isinstance(info, inspect.LiteralType):
-            if text not in info.values:
-                known = [str(value) for value in info.values]
-                close = suggestion(text, known)
-                self._problems.about(
-                    keys,
-                    f"{quoted(text)} is not known{close}{'?' * bool(close)}",
-                    f"Write {' or '.join(known)}.",
-                )
+            what = f"YAML reads {_short(text)} as {_kind(node)}; a text is expected"
+            self._problems.about(keys, what, _cure(node, pattern, extra))
         elif not text:
             self._problems.about(keys, "the text is empty", "Write a value, or leave the key out.")
-        elif isinstance(info, inspect.StrType) and info.pattern and not re.fullmatch(info.pattern, text):
-            self._problems.about(
-                keys,
-                f"{quoted(text)} is not {extra['expected']}",
-                extra["hint"] or "Write it in this form.",
-            )
+        elif known and text not in known:
+            close = suggestion(text, known)
+            what = f"{quoted(text)} is not known{close}{'?' * bool(close)}"
+            self._problems.about(keys, what, f"Write {' or '.join(known)}.")
+        elif pattern and not re.fullmatch(pattern, text):
+            lower = re.fullmatch(pattern, text.lower())
+            hint = f"Write it as {text.lower()}" if lower else extra["hint"] or "Write it in this form."
+            self._problems.about(keys, f"{quoted(text)} is not {extra['expected']}", hint)
         return text
 
     def _is(self, node: yaml.Node, kind: type[yaml.Node], keys: Keys, *, wanted: str = "") -> bool:
@@ -173,7 +165,8 @@ class Reader:
             wanted, hint = "a list", f"Write it as a list{one}"
         else:
             hint = f"Write {wanted} after the ':'."
-        self._problems.about(keys, f"it is {_kind(node)}, not {wanted}", hint)
+        what = "it" if keys else "the file"
+        self._problems.about(keys, f"{what} is {_kind(node)}, not {wanted}", hint)
         return False
 
     def _mapping(self, node: yaml.Node, keys: Keys) -> dict[str, tuple[yaml.Node, yaml.Node]]:
@@ -222,10 +215,12 @@ def _kind(node: yaml.Node) -> str:
     return _KINDS.get(node.tag.removeprefix(_YAML), f"a {quoted(node.tag)}")
 
 
-def _cure(node: yaml.Node, text: str) -> str:
-    if node.tag.removeprefix(_YAML) not in _KINDS or text != _short(text):
-        return "Write it as a text in quotes."
-    return f'Put it in quotes: "{text}"'
+def _cure(node: yaml.Node, pattern: str | None, extra: dict[str, str]) -> str:
+    if node.tag.removeprefix(_YAML) not in _KINDS:
+        return "Take the tag out."
+    if pattern is not None and not re.fullmatch(pattern, node.value):
+        return extra["hint"] or f"Write {extra['expected']}."
+    return f'Put it in quotes: "{node.value}"'
 
 
 def _short(text: str) -> str:

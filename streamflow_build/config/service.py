@@ -127,7 +127,7 @@ class ServiceAssembly:
         found: dict[str, Keys] = {}
         for text, keys in self._added("sources"):
             path = self._path(text, keys, "source")
-            if root != "." and path != root and not path.startswith(f"{root}/"):
+            if root not in (".", path) and not path.startswith(f"{root}/"):
                 hint = "Move it there, or name another source_root: the folder that Python imports from."
                 self._problems.about(keys, f"{path!r} is not below source_root, {root!r}", hint)
             if path in found and found[path][:-1] == keys[:-1]:

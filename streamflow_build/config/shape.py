@@ -15,6 +15,8 @@ from msgspec import UNSET, Meta, UnsetType
 
 
 def _text(pattern: str, expected: str, description: str, *examples: str, hint: str = "") -> Meta:
+    if not hint and examples:
+        hint = f"Write it like {examples[0]}"
     return Meta(
         pattern=f"^{pattern}$",
         description=description,
@@ -101,7 +103,7 @@ Module = Annotated[
     str,
     _text(
         r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*",
-        "a module's name, such as streamflow.ingestion",
+        "a module's name",
         "The module or package that the container runs, as python -m takes it.",
         "streamflow.ingestion",
     ),
@@ -181,7 +183,13 @@ class User(_Shape, frozen=True):
 
     name: UserName
     uid: Annotated[
-        int, Meta(ge=1, le=2147483647, description="The user's number, and its group's. Never 0: root.")
+        int,
+        Meta(
+            ge=1,
+            le=2147483647,
+            description="The user's number, and its group's. Never 0: root.",
+            extra={"hint": "Containers don't run as root, whose number is 0: write one such as 10001."},
+        ),
     ]
 
 
