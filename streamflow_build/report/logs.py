@@ -137,7 +137,7 @@ class Logs:
                 return f"{label.partition(']')[0].removeprefix('[')} | {line}"
             case StepProgress(step, what, current, total):
                 # Only the last of many: a log is read, not watched.
-                return f"{what}: {megabytes(current)} MB" if current == total else None
+                return f"{what}: {megabytes(current)} MB" if 0 < total == current else None
             case StepFinished(_, name, cached, seconds, error):
                 if error is not None:
                     return f"failed after {duration(seconds)}: {name}: {error}"

@@ -8,6 +8,7 @@ import msgspec
 
 from streamflow_build.model.image import Layer
 from streamflow_build.model.report import (
+    STAND_IN_ALLOWANCE,
     BaseUsed,
     Built,
     Cancelled,
@@ -138,10 +139,8 @@ def _over(service: str, size: Size) -> list[str]:
     what = "budget" if size.limit == size.budget else "limit on a stand-in base"
     beyond = megabytes(size.total - size.limit)
     layers = [f"{megabytes(layer.size):>8} MB  {_made_by(layer)}" for layer in size.largest_layers]
-    return [
-        f"{service} is {beyond} MB over its {what} of {megabytes(size.limit)} MB; its largest layers beyond the base:",
-        *layers,
-    ]
+    over = f"{service} is {beyond} MB over its {what} of {megabytes(size.limit)} MB"
+    return [f"{over}; its largest layers beyond the base:", *layers] if layers else [over]
 
 
 def _made_by(layer: Layer) -> str:
@@ -151,7 +150,7 @@ def _made_by(layer: Layer) -> str:
 def _base(base: BaseUsed) -> str:
     if base.stand_in:
         return (
-            f"base {base.image} is a stand-in made from Debian packages ({megabytes(base.size)} MB), since no registry "
-            "answered: budgets, which are meant for the real one, are not judged; an image may hold 90 MB beyond it"
+            f"base {base.image} is a stand-in made of Debian packages ({megabytes(base.size)} MB): an image may hold "
+            f"{STAND_IN_ALLOWANCE // 1_000_000} MB beyond it, since budgets are meant for the real base"
         )
     return f"base {base.image} is {base.digest or base.id} ({megabytes(base.size)} MB)"

@@ -55,6 +55,9 @@ class Writer:
                         hint="Make room or point the output elsewhere, and run it again.",
                     ) from error
 
+    def flush(self) -> None:
+        """Nothing is held back; Rich, which writes to this as to a file, asks for it."""
+
     def _give_up(self) -> None:
         self._gone = True
         # The interpreter flushes the stream once more when it ends, and would complain then.

@@ -5,9 +5,18 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from streamflow_build.build.observer import RunObserver
+from streamflow_build.engine.interface import (
+    BuildWarning,
+    StepFinished,
+    StepOutput,
+    StepProgress,
+    StepStarted,
+)
 from streamflow_build.model.image import Layer
 from streamflow_build.model.report import (
     BaseUsed,
@@ -86,6 +95,43 @@ def report(*outcomes: Outcome, **changes: object) -> ImagesReport:
         "notes": (),
     }
     return ImagesReport(**(facts | changes))  # type: ignore[arg-type]
+
+
+def tell(observer: RunObserver) -> None:
+    """A run as it is told: a base's pull, an image that is built, one that fails, one that is kept."""
+    from_base = "[common 1/2] FROM docker.io/library/python:3.11-slim"
+    common = "[common 2/2] RUN --mount=type=cache,target=/root/.cache/uv uv pip install -r common.txt"
+    added = "[added 2/2] RUN uv pip install -r requirements.txt"
+    observer.base_pull("python:3.11-slim", "1a2b3c", 1_000_000, 29_100_000)
+    observer.base_pull("python:3.11-slim", "1a2b3c", 29_100_000, 29_100_000)
+    observer.service_started("ingestion", "no image yet")
+    observer.event("ingestion", StepStarted("d0", "[internal] load metadata", 1, 3))
+    observer.event("ingestion", StepStarted("d1", from_base, 1, 3))
+    observer.event("ingestion", StepFinished("d1", from_base, cached=True, seconds=0.0, error=None))
+    observer.event("ingestion", StepStarted("d2", common, 2, 3))
+    observer.event("ingestion", StepProgress("d2", "extracting", 1_000_000, 2_000_000))
+    observer.event("ingestion", StepProgress("d2", "extracting", 2_000_000, 2_000_000))
+    observer.event("ingestion", StepOutput("d2", "Resolved 12 packages"))
+    observer.event(
+        "ingestion", BuildWarning("FromAsCasing: 'as' and 'FROM' keywords' casing do not match", 4)
+    )
+    observer.event("ingestion", StepFinished("d2", common, cached=False, seconds=3.14, error=None))
+    observer.service_started("alerting", "changed: services/requirements/alerting.txt")
+    observer.event("alerting", StepStarted("d3", added, 3, 3))
+    observer.event("alerting", StepOutput("d3", "error: no such distribution: banana==1"))
+    observer.event("alerting", StepFinished("d3", added, cached=False, seconds=1.5, error="exit code: 1"))
+    observer.service_finished(failed())
+    observer.service_finished(built())
+    observer.service_finished(
+        Unchanged("dashboard", tags("dashboard"), (), "sha256:da54", Size(1, None, None, False, ()), 0.0)
+    )
+    observer.note("streamflow-dashboard:1 stays: it is on 1.2.0, which is newer than 1.0.0")
+
+
+@pytest.fixture
+def sample() -> SimpleNamespace:
+    """Makers of outcomes and reports, and ``tell``, which tells an observer of a run."""
+    return SimpleNamespace(built=built, failed=failed, report=report, tell=tell)
 
 
 @pytest.fixture
