@@ -10,9 +10,10 @@ from streamflow_build.model.project import Project, Service
 from streamflow_build.plan.context import collect
 from streamflow_build.plan.images import Material
 from streamflow_build.plan.secrets import build_secrets
-from streamflow_build.render.artefacts import COMMON
 
 RENDERED_MODE = 0o644
+COMMON = "docker/common/"
+"""The folder of what all services installed from source share."""
 
 
 def materials(
@@ -35,7 +36,7 @@ def _material(
     wheels = () if service.package is None or service.package.wheels is None else (service.package.wheels,)
     files = {file.path: file for file in collect(project.root, (*service.sources, *wheels), rules)}
     for path, text in rendered.items():
-        if path.startswith(own) or (path == COMMON and service.install == "source"):
+        if path.startswith(own) or (service.install == "source" and path.startswith(COMMON)):
             files[path] = ContextFile(path, RENDERED_MODE, text.encode())
     secrets = build_secrets(service, environ, Path.home(), project.root)
     named = {secret.id for secret in service.secrets}
