@@ -34,8 +34,8 @@ class Size(msgspec.Struct, frozen=True):
 class Built(msgspec.Struct, frozen=True, tag_field="outcome", tag="built"):
     """The image was built and has all its tags.
 
-    ``image`` is its id; ``cached`` of ``steps`` came from the cache; ``reason`` says why it was built; ``log`` is
-    the path of the build's log.
+    ``image`` is its id; ``cached`` of ``steps`` came from the cache; ``reason`` says why it was built;
+    ``log`` is the path of the build's log.
     """
 
     service: str
@@ -63,9 +63,10 @@ class Unchanged(msgspec.Struct, frozen=True, tag_field="outcome", tag="unchanged
 class Failed(msgspec.Struct, frozen=True, tag_field="outcome", tag="failed"):
     """The image could not be built, and no tag was set.
 
-    ``step`` is BuildKit's name of the step, ``dockerfile`` the Dockerfile's path, ``dockerfile_line`` the step's
-    line in it (1-based) and ``dockerfile_text`` what stands there; None where no step is to blame. ``output``
-    holds the last lines that the step printed, at most 30. ``log`` is None where the build had not begun.
+    ``step`` is BuildKit's name of the step, ``dockerfile`` the Dockerfile's path, ``dockerfile_line`` the
+    step's line in it (1-based) and ``dockerfile_text`` what stands there; None where no step is to blame.
+    ``output`` holds the last lines that the step printed, at most 30. ``log`` is None where the build had not
+    begun.
     """
 
     service: str
@@ -155,8 +156,8 @@ class PlanReport(msgspec.Struct, frozen=True):
 def limit(budget: int | None, base: Image) -> int | None:
     """The most bytes an image may hold; None where it has no budget.
 
-    A budget is meant for the real base. On a stand-in, which is larger, it can't be judged: there the image may
-    hold 90 MB beyond its base.
+    A budget is meant for the real base. On a stand-in, which is larger, it can't be judged: there the image
+    may hold 90 MB beyond its base.
     """
     if budget is None:
         return None

@@ -1,4 +1,4 @@
-"""The one gate that all told things pass before they are drawn or kept: secrets and terminal commands go out."""
+"""The gate that all told things pass before they are drawn or kept: no secret, no terminal command."""
 
 from __future__ import annotations
 

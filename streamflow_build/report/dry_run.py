@@ -12,7 +12,8 @@ def dry_run_text(report: PlanReport, *, as_json: bool) -> str:
     if as_json:
         return f"{msgspec.json.format(msgspec.json.encode(report)).decode()}\n"
     width = max((len(image.service) for image in report.images), default=0)
+    indent = " " * (width + 9)
     return "".join(
-        f"{image.service:<{width}}  {image.action:<5}  {image.reason}\n{'':<{width}}         {' '.join(image.tags)}\n"
+        f"{image.service:<{width}}  {image.action:<5}  {image.reason}\n{indent}{' '.join(image.tags)}\n"
         for image in report.images
     )

@@ -1,4 +1,4 @@
-"""Each failure of a run once, with all that is needed to see why: where, what the step printed, and the log."""
+"""Each failure of a run once, with what is needed to see why: where, what the step printed, and the log."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Progress on a terminal: a line per image, redrawn in place. Imports Rich, so it is imported only when needed."""
+"""Progress on a terminal: a line per image, redrawn in place. Imports Rich: import it only when needed."""
 
 from __future__ import annotations
 

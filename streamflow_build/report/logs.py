@@ -37,8 +37,8 @@ def _now() -> datetime:
 class Logs:
     """A RunObserver that keeps the logs.
 
-    A line is written once it is told, so that a killed run leaves it. A new log takes the old one's place when
-    its build begins. Where the disk takes no log, ``complain`` is told so, once, and the run goes on.
+    A line is written once it is told, so that a killed run leaves it. A new log takes the old one's place
+    when its build begins. Where the disk takes no log, ``complain`` is told so, once, and the run goes on.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Progress as plain lines, each with its image's name in front: for pipes, CI and terminals that can't do more."""
+"""Progress as plain lines, each with its image's name in front: for pipes, CI and simple terminals."""
 
 from __future__ import annotations
 

@@ -35,8 +35,8 @@ def observing(  # noqa: PLR0913 - each is another thing that only the edge knows
 ) -> Iterator[RunObserver]:
     """The observer of a run of these services: keeps logs under ``root``, draws on stderr, prints on stdout.
 
-    Leaves the terminal as it was, also when the run breaks off. Its ``run_finished`` raises UsageError when the
-    report can't be written, as on a full disk.
+    Leaves the terminal as it was, also when the run breaks off. Its ``run_finished`` raises UsageError when
+    the report can't be written, as on a full disk.
     """
     out, err = Writer(stdout, essential=True), Writer(stderr)
     results = Results(manner, out, err, draws=_can_draw(stdout))
@@ -87,7 +87,7 @@ class Together:
 
 
 class Results:
-    """A RunObserver that prints the result once the run is over: on stdout, and the failures last, on stderr."""
+    """A RunObserver that prints the result once a run is over: on stdout; failures last, on stderr."""
 
     def __init__(self, manner: Manner, out: Writer, err: Writer, *, draws: bool) -> None:
         self._manner = manner

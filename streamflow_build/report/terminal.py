@@ -1,4 +1,4 @@
-"""The table for a terminal, by Rich: coloured, and folded to the terminal's width. Imported only when needed."""
+"""The table for a terminal, coloured and folded. Imports Rich: import it only when needed."""
 
 from __future__ import annotations
 

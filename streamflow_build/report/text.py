@@ -41,8 +41,8 @@ def shorten(text: str, width: int) -> str:
 def label_and_what(step: str) -> tuple[str, str]:
     """BuildKit's name of a step taken apart, without the instruction's flags.
 
-    ``[common 2/3] RUN --mount=type=cache,… uv`` is ``common 2/3`` and ``RUN uv``. The label is empty where the name
-    has none, as ``exporting to image``.
+    ``[common 2/3] RUN --mount=type=cache,… uv`` is ``common 2/3`` and ``RUN uv``. The label is empty where
+    the name has none, as ``exporting to image``.
     """
     found = _STEP.match(step)
     # BuildKit pads the numbers of a stage that has ten steps or more.

@@ -15,8 +15,8 @@ _ASCII = str.maketrans({"…": "...", "—": "-", "·": "-", "→": "->"})
 class Writer:
     """A text stream that several threads may write to. A piece is written whole.
 
-    What the stream's encoding lacks is spelt differently. A reader that went away (``| head``) is no error: what
-    follows is dropped. So it is for any other fault of the stream, unless it is ``essential``.
+    What the stream's encoding lacks is spelt differently. A reader that went away (``| head``) is no error:
+    what follows is dropped. So it is for any other fault of the stream, unless it is ``essential``.
     """
 
     def __init__(self, stream: TextIO, *, essential: bool = False) -> None:
@@ -38,7 +38,7 @@ class Writer:
         return text
 
     def write(self, text: str) -> None:
-        """Write the text, and flush. Raises UsageError when an essential stream takes nothing: a full disk."""
+        """Write the text, and flush. Raises UsageError when an essential stream takes nothing, being full."""
         with self._lock:
             if self._gone:
                 return

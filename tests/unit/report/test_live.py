@@ -15,7 +15,7 @@ from streamflow_build.report.live import Live
 from streamflow_build.report.writer import Writer
 
 SERVICES = ("ingestion", "analytics", "alerting", "dashboard", "storage")
-INSTALL = "[common 2/3] RUN --mount=type=cache,target=/c uv pip install --require-hashes -r docker/common/requirements.txt"
+INSTALL = "[common 2/3] RUN --mount=type=cache,target=/c uv pip install --require-hashes -r requirements.txt"
 ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 

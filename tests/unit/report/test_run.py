@@ -118,14 +118,16 @@ def test_a_run_that_breaks_off_leaves_the_terminal_as_it_was(
 ) -> None:
     monkeypatch.setenv("TERM", "xterm-256color")
     stdout, stderr = Stream(terminal=True), Stream(terminal=True)
-    with (
-        pytest.raises(KeyboardInterrupt),
-        observing(
+
+    def break_off() -> None:
+        with observing(
             SERVICES, root=tmp_path, mask=Mask(), manner=Manner(), stdout=stdout, stderr=stderr
-        ) as observer,
-    ):
-        observer.service_started("ingestion", "no image yet")
-        raise KeyboardInterrupt
+        ) as observer:
+            observer.service_started("ingestion", "no image yet")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        break_off()
     assert "\x1b[?25h" in stderr.getvalue()
     assert stderr.getvalue().endswith("\x1b[1A\x1b[2K")
     assert stdout.getvalue() == ""
@@ -135,7 +137,7 @@ def test_a_run_that_breaks_off_leaves_the_terminal_as_it_was(
     ("manner", "terminal"),
     [(Manner(), False), (Manner(), True), (Manner(quiet=True), False), (Manner(json=True), False)],
 )
-def test_a_secret_shows_nowhere(
+def test_a_secret_shows_nowhere(  # noqa: PLR0913, PLR0917 - fixtures
     manner: Manner,
     terminal: bool,
     told: Callable[..., tuple[str, str]],
