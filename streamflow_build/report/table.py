@@ -151,6 +151,6 @@ def _base(base: BaseUsed) -> str:
     if base.stand_in:
         return (
             f"base {base.image} is a stand-in made of Debian packages ({megabytes(base.size)} MB): an image "
-            f"may hold {STAND_IN_ALLOWANCE // 1_000_000} MB beyond it, since budgets are meant for the real base"
+            f"may hold {STAND_IN_ALLOWANCE // 1_000_000} MB beyond it, as budgets are meant for the real base"
         )
     return f"base {base.image} is {base.digest or base.id} ({megabytes(base.size)} MB)"
