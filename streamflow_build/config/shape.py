@@ -86,6 +86,7 @@ ImageReference = Annotated[
 Name = Annotated[
     str, _text(_COMPONENT, _NAME, "A name: lower-case letters, digits and separators between them.")
 ]
+Known = Annotated[str, Meta(min_length=1, description="A name that stands elsewhere in this file.")]
 Host = Annotated[str, _text(_HOST, "a registry's host[:port]", "A registry's host and port.", "docker.io")]
 Path = Annotated[
     str,
@@ -234,13 +235,13 @@ BuildPackages = Annotated[
     about("Debian packages to build requirements with, where a requirement has no wheel. Not in the image."),
 ]
 Secrets = Annotated[tuple[Secret, ...], about("Secrets that installing the requirements needs.")]
-Needs = Annotated[tuple[str, ...], about("Services and infrastructure that this one talks to.")]
+Needs = Annotated[tuple[Known, ...], about("Services and infrastructure that this one talks to.")]
 
 
 class _Common(_Shape, frozen=True):
     """What a service and the defaults both may say."""
 
-    base: Annotated[str | UnsetType, about("A name from bases.")] = UNSET
+    base: Annotated[Known | UnsetType, about("A name from bases.")] = UNSET
     port: Annotated[Port | UnsetType, about("The port it listens on in its container.")] = UNSET
     user: User | UnsetType = UNSET
     health: Annotated[HttpPath | UnsetType, about("Answers 200 while the process is well.")] = UNSET

@@ -1,41 +1,20 @@
-"""A small project on the disk, whose streamflow.yaml each test writes."""
+"""A small project on the disk, for tests to write its streamflow.yaml."""
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
 
-GOOD = """\
-project: shop
-bases: {python: python:3.11-slim}
-defaults:
-  base: python
-  port: 8000
-  user: {name: shop, uid: 10001}
-  health: /health
-  ready: /ready
-  metrics: /metrics
-  sources: [src/shared]
-services:
-  web:
-    module: shop.web
-    sources: [src/web]
-    requirements: web.txt
-    publish: 8001
-    needs: [postgres, mail]
-  mail:
-    module: shop.mail
-    sources: [src/mail]
-    requirements: mail.txt
-infrastructure:
-  postgres: {image: postgres:15}
-"""
+GOLDEN = Path(__file__).parents[2] / "golden"
 
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The project's folder, which is also the working one: all that GOOD names, and links it must not name."""
+    """The project's folder, which is also the working one: all that small.yaml and everything.yaml name,
+    and links that lead away.
+    """
     project = tmp_path / "project"
     for name in ("shared", "web", "mail"):
         (project / "src" / name).mkdir(parents=True)
@@ -53,6 +32,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def file(folder: Path) -> Path:
-    """A good streamflow.yaml, as a user in the project's folder names it."""
-    (folder / "streamflow.yaml").write_text(GOOD)
+    """small.yaml, as a user in the project's folder names it."""
+    shutil.copy(GOLDEN / "small.yaml", folder / "streamflow.yaml")
     return Path("streamflow.yaml")
