@@ -8,13 +8,14 @@ import msgspec
 
 from streamflow_build.errors import ConfigError
 from streamflow_build.model.project import Project, Service
-from streamflow_build.render.locks import Lock, Locks, split
+from streamflow_build.render import locks
+from streamflow_build.render.locks import Lock, Locks
 from streamflow_build.render.templates import Templates
 
-UV_VERSION = "0.13.9"
-"""The release of uv that installs requirements inside builds."""
 COMMON = "docker/common/requirements.txt"
-_HEADER = "# Rendered from streamflow.yaml by `streamflow-build render`; edits are lost.\n"
+HEADER = "# Rendered from streamflow.yaml by `streamflow-build render`; edits are lost."
+"""The first line of every derived file."""
+_APP = PurePosixPath("/app")
 
 
 class Artefact(msgspec.Struct, frozen=True):
@@ -25,59 +26,70 @@ class Artefact(msgspec.Struct, frozen=True):
 
 
 def artefacts(project: Project) -> tuple[Artefact, ...]:
-    """All derived files, sorted by path. Raises ConfigError for a lock or a template that is wrong."""
-    templates, locks = Templates(project.root), split(project)
-    found = [Artefact(".dockerignore", _dockerignore(templates, project))]
-    if locks.added:
-        found.append(Artefact(COMMON, f"{_HEADER}{locks.common}"))
+    """All derived files, sorted by path. Reads the locks and the templates, writes nothing.
+
+    Raises ConfigError for a lock or a template that is wrong, and for sources that meet in the image.
+    """
+    templates, locked = Templates(project.root), locks.read(project)
+    requirements = {
+        f"docker/{name}/requirements.txt": lock for name, lock in locked.added.items() if lock.pinned
+    }
+    if locked.added:
+        requirements[COMMON] = locked.common
+    declared = set(requirements)
     for service in project.services:
-        found.append(Artefact(f"docker/{service.name}/Dockerfile", _dockerfile(templates, project, service, locks)))
-        added = locks.added.get(service.name)
-        if added is not None and added.pinned:
-            found.append(Artefact(f"docker/{service.name}/requirements.txt", f"{_HEADER}{added}"))
-    return tuple(sorted(found, key=lambda artefact: artefact.path))
-
-
-def _dockerfile(templates: Templates, project: Project, service: Service, locks: Locks) -> str:
-    added = locks.added.get(service.name, Lock((), wheels_only=True, no_binary=()))
-    compiles_common = locks.common.needs_compiler
-    return templates.render(
-        "docker/Dockerfile.j2",
-        project=project,
-        service=service,
-        uv_version=UV_VERSION,
-        adds=bool(added.pinned),
-        compiles_common=compiles_common,
-        compiles_added=added.needs_compiler and not compiles_common,
-        build_packages=_build_packages(project, service, compiles_common),
-        copies=tuple((source, _target(service, source)) for source in service.sources),
-    )
-
-
-def _build_packages(project: Project, service: Service, compiles_common: bool) -> tuple[str, ...]:
-    if not compiles_common:
-        return service.build_packages
-    # The common stage is one for all services, so it has what any of them needs.
-    every = (package for each in project.services if each.install == "source" for package in each.build_packages)
-    return tuple(sorted(set(every)))
-
-
-def _target(service: Service, source: str) -> str:
-    path = PurePosixPath(source)
-    try:
-        return f"/app/{path.relative_to(service.source_root)}"
-    except ValueError:
-        raise ConfigError(
-            f"streamflow.yaml: services.{service.name}.sources: {source!r} is not below the source root "
-            f"{service.source_root!r}.",
-            hint="Move it there, or name another source_root: what is below it is what Python imports.",
-        ) from None
-
-
-def _dockerignore(templates: Templates, project: Project) -> str:
-    declared = {COMMON}
-    for service in project.services:
-        declared |= {f"docker/{service.name}/requirements.txt", *service.sources}
+        declared |= set(service.sources)
         if service.package is not None and service.package.wheels is not None:
             declared.add(service.package.wheels)
-    return templates.render("dockerignore.j2", project=project, declared=sorted(declared))
+    found = {path: f"{HEADER}\n{lock}" for path, lock in requirements.items()}
+    found[".dockerignore"] = templates.render(
+        "dockerignore.j2", header=HEADER, project=project, declared=sorted(declared)
+    )
+    for service in project.services:
+        found[f"docker/{service.name}/Dockerfile"] = _dockerfile(templates, project, service, locked)
+    return tuple(Artefact(path, found[path]) for path in sorted(found))
+
+
+def copies(service: Service) -> tuple[tuple[str, str], ...]:
+    """Each source and its place in the image: below /app, without the folder that Python imports from.
+
+    Raises ConfigError for sources of which one would overwrite the other.
+    """
+    found: dict[PurePosixPath, str] = {}
+    for source in service.sources:
+        path, root = PurePosixPath(source), service.source_root
+        target = _APP / (path.relative_to(root) if path.is_relative_to(root) else path)
+        for other, owner in found.items():
+            if target.is_relative_to(other) or other.is_relative_to(target):
+                raise ConfigError(
+                    f"services.{service.name}.sources: {owner} and {source} meet in the image, "
+                    f"at {other} and {target}.",
+                    hint="Move one of them, or change source_root: what is below it is what Python imports.",
+                )
+        found[target] = source
+    return tuple((source, str(target)) for target, source in found.items())
+
+
+def _dockerfile(templates: Templates, project: Project, service: Service, locked: Locks) -> str:
+    added = locked.added.get(service.name, Lock(()))
+    labels = {
+        "title": service.image,
+        "description": service.description,
+        "source": project.source,
+        "url": project.source,
+        "licenses": project.licenses,
+    }
+    return templates.render(
+        "docker/Dockerfile.j2",
+        header=HEADER,
+        project=project,
+        service=service,
+        common=locked.common,
+        # The common stage is one for all services, so it may take what any of them declares.
+        common_build_packages=sorted(
+            {p for s in project.services if s.requirements for p in s.build_packages}
+        ),
+        added=added,
+        copies=copies(service),
+        labels=[(name, value) for name, value in labels.items() if value],
+    )

@@ -39,7 +39,7 @@ def left_over(root: Path, artefacts: tuple[Artefact, ...]) -> tuple[str, ...]:
 
 def difference(root: Path, artefacts: tuple[Artefact, ...]) -> str:
     """What ``write`` would change, as a unified diff; empty where nothing is stale."""
-    parts = []
+    parts: list[str] = []
     texts = {artefact.path: artefact.text for artefact in artefacts}
     for path in stale(root, artefacts):
         before, after = _text(root / path) or "", texts.get(path, "")
@@ -53,7 +53,9 @@ def _left_over(root: Path, artefacts: tuple[Artefact, ...]) -> tuple[str, ...]:
     known = {artefact.path for artefact in artefacts}
     found = [*root.glob("docker/*/Dockerfile"), *root.glob("docker/*/requirements.txt")]
     paths = sorted(path.relative_to(root).as_posix() for path in found)
-    return tuple(path for path in paths if path not in known and "edits are lost" in (_text(root / path) or ""))
+    return tuple(
+        path for path in paths if path not in known and "edits are lost" in (_text(root / path) or "")
+    )
 
 
 def _text(path: Path) -> str | None:
@@ -80,5 +82,6 @@ def _replace(path: Path, artefact: Artefact) -> None:
         if temporary is not None:
             Path(temporary).unlink(missing_ok=True)
         raise ConfigError(
-            f"{artefact.path} can't be written: {error.strerror}.", hint="Make room or mend the rights, and render again."
+            f"{artefact.path} can't be written: {error.strerror}.",
+            hint="Make room or mend the rights, and render again.",
         ) from error

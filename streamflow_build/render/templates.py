@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
+import json
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -21,58 +20,75 @@ class Templates:
     """A project's templates: those in its own ``templates/``, else those that the tool ships."""
 
     def __init__(self, root: Path) -> None:
+        self._root = root
+        self._folders = (root / "templates", *_SHIPPED)
         self._environment = jinja2.Environment(
-            loader=jinja2.FileSystemLoader([root / "templates", *_SHIPPED]),
+            loader=jinja2.FileSystemLoader(self._folders),
             undefined=jinja2.StrictUndefined,
-            autoescape=False,  # noqa: S701 - Dockerfiles are no HTML; their values pass the filter `quoted`
+            autoescape=False,  # noqa: S701 - Dockerfiles are no HTML; their values pass the filters below
             trim_blocks=True,
             lstrip_blocks=True,
             keep_trailing_newline=True,
         )
         self._environment.filters["quoted"] = quoted
+        self._environment.filters["json"] = exec_form
 
     def render(self, name: str, **values: Any) -> str:
         """The template's text with these values. Raises ConfigError that names the template and the line."""
-        with _faults(name):
+        try:
             return self._environment.get_template(name).render(**values)
+        except jinja2.TemplateNotFound as error:
+            raise ConfigError(
+                f"There is no template {error.name!r} in the project's templates/, nor in the tool's.",
+                hint="Install the tool again, or put the template there.",
+            ) from None
+        except jinja2.TemplateSyntaxError as error:
+            raise self._wrong(error.name or name, error.lineno, error.message or "a syntax error") from None
+        except UnicodeDecodeError:
+            raise self._wrong(name, None, "it is not UTF-8 text") from None
+        except OSError as error:
+            raise self._wrong(name, None, f"it can't be read: {error.strerror}") from None
+        except (
+            jinja2.TemplateError,
+            ArithmeticError,
+            AttributeError,
+            LookupError,
+            RecursionError,
+            TypeError,
+            ValueError,
+        ) as error:
+            # What else a template can raise comes from what it calls with its own values.
+            file, line = self._innermost(error.__traceback__) or (name, None)
+            raise self._wrong(file, line, str(error)) from None
+
+    def _wrong(self, name: str, line: int | None, what: str) -> ConfigError:
+        file = next((f / name for f in self._folders if (f / name).is_file()), Path(name))
+        where = str(file.relative_to(self._root) if file.is_relative_to(self._root) else file)
+        where += "" if line is None else f":{line}"
+        return ConfigError(f"{where}: {what.rstrip('.')}.", hint="Mend the template.")
+
+    def _innermost(self, trace: TracebackType | None) -> tuple[str, int] | None:
+        """The template and its line that ran last: Jinja gives its frames the template's file and lines."""
+        place: tuple[str, int] | None = None
+        while trace is not None:
+            file = Path(trace.tb_frame.f_code.co_filename)
+            for folder in self._folders:
+                if file.is_relative_to(folder):
+                    place = (file.relative_to(folder).as_posix(), trace.tb_lineno)
+            trace = trace.tb_next
+        return place
 
 
 def quoted(text: str) -> str:
-    """Text as a quoted word of a Dockerfile, in which nothing is replaced
-    (https://docs.docker.com/reference/dockerfile/#environment-replacement).
+    """Text as a quoted word of a Dockerfile, in which nothing is replaced.
+
+    The rules: https://docs.docker.com/reference/dockerfile/#environment-replacement.
     """
     for character in ("\\", '"', "$"):
         text = text.replace(character, f"\\{character}")
     return f'"{text}"'
 
 
-@contextlib.contextmanager
-def _faults(name: str) -> Iterator[None]:
-    try:
-        yield
-    except jinja2.TemplateNotFound as error:
-        raise ConfigError(
-            f"There is no template {error.name!r}, neither in the project's templates/ nor in the tool's.",
-            hint="Install the tool again, or put the template there.",
-        ) from None
-    except jinja2.TemplateSyntaxError as error:
-        where = f"templates/{error.name or name}:{error.lineno}"
-        raise ConfigError(f"{where}: {error.message}.", hint="Mend the template.") from None
-    except jinja2.UndefinedError as error:
-        where = f"templates/{name}:{_line(error.__traceback__, name)}"
-        raise ConfigError(
-            f"{where}: {error.message}.", hint="A template knows project, service and what the tool's own ones use."
-        ) from None
-    except (TypeError, ValueError, ArithmeticError) as error:
-        where = f"templates/{name}:{_line(error.__traceback__, name)}"
-        raise ConfigError(f"{where}: {error}.", hint="Mend the template.") from None
-
-
-def _line(trace: TracebackType | None, name: str) -> int:
-    # Jinja rewrites the traceback so that a template's frames have its file's name and its own line numbers.
-    line = 0
-    while trace is not None:
-        if trace.tb_frame.f_code.co_filename.endswith(name):
-            line = trace.tb_lineno
-        trace = trace.tb_next
-    return line
+def exec_form(words: list[str]) -> str:
+    """Words as the exec form of CMD, which is JSON; no shell sees them."""
+    return json.dumps(words, ensure_ascii=False)
