@@ -16,18 +16,22 @@ from streamflow_build.model.report import Built, Cancelled, Failed, ImagesReport
 from streamflow_build.report.text import duration, is_internal, label_and_what, megabytes, shorten
 from streamflow_build.report.writer import Writer
 
-STEP_WIDTH = 160
+STEP_WIDTH = 120
 """How much of a step's command is shown; the log has all of it."""
 
 
 class Plain:
-    """A RunObserver that writes a line per step. What steps print is left to the logs."""
+    """A RunObserver that writes a line per step, and one for all steps in a row that came from the cache.
+
+    What steps print is left to the logs.
+    """
 
     def __init__(self, writer: Writer, services: tuple[str, ...]) -> None:
         self._writer = writer
         self._width = max((len(service) for service in services), default=0)
         self._lock = threading.Lock()
         self._pulled: set[tuple[str, str]] = set()
+        self._cached: dict[str, list[str]] = {}
 
     def base_pull(self, base: str, layer: str, current: int, total: int) -> None:
         with self._lock:
@@ -44,10 +48,17 @@ class Plain:
 
     def event(self, service: str, event: BuildEvent) -> None:
         text = _text(event)
-        if text is not None:
-            self._line(service, text)
+        if text is None:
+            return
+        if isinstance(event, StepFinished) and event.cached:
+            with self._lock:
+                self._cached.setdefault(service, []).append(text)
+            return
+        self._tell_cached(service)
+        self._line(service, text)
 
     def service_finished(self, outcome: Outcome) -> None:
+        self._tell_cached(outcome.service)
         self._line(outcome.service, finished(outcome))
 
     def note(self, text: str) -> None:
@@ -55,6 +66,12 @@ class Plain:
 
     def run_finished(self, report: ImagesReport) -> None:
         """Nothing: the results follow."""
+
+    def _tell_cached(self, service: str) -> None:
+        with self._lock:
+            steps = self._cached.pop(service, [])
+        if steps:
+            self._line(service, f"cached: {', '.join(steps)}")
 
     def _line(self, name: str, text: str) -> None:
         self._writer.write(f"{name:<{self._width}} | {text}\n")
@@ -91,10 +108,11 @@ def _text(event: BuildEvent) -> str | None:
             return shorten(_name(name), STEP_WIDTH)
         case StepFinished(name=name, cached=cached, seconds=seconds, error=error):
             label, what = label_and_what(name)
+            if cached:
+                return label or what
             short = f"[{label}]" if label else shorten(what, STEP_WIDTH)
-            if error is not None:
-                return f"{short} failed after {duration(seconds)}"
-            return f"{short} cached" if cached else f"{short} done in {duration(seconds)}"
+            how = "done in" if error is None else "failed after"
+            return f"{short} {how} {duration(seconds)}"
 
 
 def _name(step: str) -> str:

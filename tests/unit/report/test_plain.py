@@ -28,9 +28,9 @@ def test_a_long_step_is_cut_and_one_line() -> None:
     first, *rest = stream.getvalue().splitlines()
     assert first.startswith("ingestion | [added 2/2] RUN echo one && echo two two")
     assert first.endswith("…")
-    assert len(first) <= len("ingestion | ") + 160
+    assert len(first) <= len("ingestion | ") + 120
     assert rest == [
-        "ingestion | [added 2/2] cached",
+        "ingestion | cached: added 2/2",
         "ingestion | exporting to image done in 0.5 s",
         "ingestion | warning: no line",
     ]
@@ -48,4 +48,22 @@ def test_what_became_of_each(every_fate: SimpleNamespace, sample: SimpleNamespac
         "cancelled after 7.5 s",
         "skipped: the engine went away",
         "failed after 3.2 s: no base",
+    ]
+
+
+def test_steps_in_a_row_that_came_from_the_cache_share_a_line(sample: SimpleNamespace) -> None:
+    stream = io.StringIO()
+    observer = Plain(Writer(stream), ("ingestion",))
+    for label in ("uv 2/4", "uv 3/4", "common 1/1"):
+        observer.event(
+            "ingestion", StepFinished(label, f"[{label}] RUN x", cached=True, seconds=0.0, error=None)
+        )
+    observer.event("ingestion", StepStarted("d9", "[added 1/1] RUN y", 4, 5))
+    observer.event("ingestion", StepFinished("d8", "[last 1/1] RUN z", cached=True, seconds=0.0, error=None))
+    observer.service_finished(sample.built())
+    assert stream.getvalue().splitlines() == [
+        "ingestion | cached: uv 2/4, uv 3/4, common 1/1",
+        "ingestion | [added 1/1] RUN y",
+        "ingestion | cached: last 1/1",
+        "ingestion | built in 12.3 s, 143.2 MB, 5 of 9 steps cached",
     ]
