@@ -153,7 +153,7 @@ SecretFile = Annotated[
     _text(
         rf"{_LINE}*\S{_LINE}*",
         "a file's path",
-        "A file's path, absolute or relative to the project's folder.",
+        "A file's path: absolute, from the home folder as ~/…, or relative to the project's.",
     ),
 ]
 Distribution = Annotated[
