@@ -60,10 +60,10 @@ def read_text(file: Path) -> str:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         before = data[: error.start].decode("utf-8-sig", errors="replace")
-        problems = Problems(file)
-        problems.at(_position(before), (), "the file is not UTF-8 text", "Save it as UTF-8.")
-        problems.check()
-        raise
+        mark = _position(before)
+        raise ConfigError(
+            f"{file}:{mark.line}:{mark.column}: the file is not UTF-8 text", hint="Save it as UTF-8."
+        ) from error
 
 
 def compose(text: str, file: Path) -> yaml.Node:

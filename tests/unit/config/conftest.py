@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -13,7 +14,7 @@ GOLDEN = Path(__file__).parents[2] / "golden"
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The project's folder, which is also the working one: all that small.yaml and everything.yaml name,
-    and links that lead away.
+    and what it must not name.
     """
     project = tmp_path / "project"
     for name in ("shared", "web", "mail"):
@@ -25,6 +26,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     outside = Path("/usr")
     (project / "src" / "outside").symlink_to(outside)
     (project / "src" / "round").symlink_to("round")
+    os.mkfifo(project / "src" / "pipe")
     (project / "src" / "inner").symlink_to("web")
     monkeypatch.chdir(project)
     return project

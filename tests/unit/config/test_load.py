@@ -3,6 +3,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from streamflow_build.config import load
@@ -92,6 +93,13 @@ def test_everything_that_can_be_said(folder: Path) -> None:
         size_budget=180_000_000,
         description="",
     )
+    bot = msgspec.structs.replace(
+        chat,
+        name="bot",
+        image="team/bot-of-shop",
+        module="shop.bot",
+        package=Package("shop-bot", None),
+    )
     assert load(file) == Project(
         root=folder,
         file=file,
@@ -104,7 +112,7 @@ def test_everything_that_can_be_said(folder: Path) -> None:
         registries=(Registry("ghcr", "ghcr.io/org"), Registry("near", "localhost:5000")),
         infrastructure=(Infrastructure("postgres", "postgres:15"),),
         ignore=("**/*.orig",),
-        services=(web, mail, chat),
+        services=(web, mail, chat, bot),
     )
 
 
