@@ -14,7 +14,7 @@ _STAGE_NAME = re.compile(r"\bAS\s+(\S+)\s*$", re.IGNORECASE)
 
 
 class Instruction(NamedTuple):
-    """An instruction: its keyword in capitals, its whole text on one line, and the line it begins on (1-based)."""
+    """An instruction: keyword in capitals, its whole text on one line, and the line it begins on (1-based)."""
 
     keyword: str
     text: str
@@ -34,15 +34,22 @@ def instructions(dockerfile: str) -> Iterator[Instruction]:
 
 
 def line_of(dockerfile: str, stage: str | None, number: int) -> int | None:
-    """The line of a stage's step, by BuildKit's count; ``stage`` is None where the Dockerfile has one stage only."""
-    current, index, counted = None, -1, 0
+    """The line of a stage's step, by BuildKit's count; ``stage`` is None where the Dockerfile has one only.
+
+    A FROM that names an image is the first step of its stage; one that names an earlier stage or ``scratch``
+    is none (BuildKit, frontend/dockerfile/dockerfile2llb/convert.go).
+    """
+    stages: list[str] = []
+    counted = 0
     for instruction in instructions(dockerfile):
+        step = instruction.keyword in NUMBERED
         if instruction.keyword == "FROM":
-            index, counted = index + 1, 0
+            words = [word for word in instruction.text.lower().split() if not word.startswith("--")]
+            counted, step = 0, words[1] not in {"scratch", *stages}
             named = _STAGE_NAME.search(instruction.text)
-            current = named[1].lower() if named else f"stage-{index}"
-        counted += instruction.keyword in NUMBERED
-        if index >= 0 and counted == number and stage in (None, current) and instruction.keyword in NUMBERED:
+            stages.append(named[1].lower() if named else f"stage-{len(stages)}")
+        counted += step
+        if step and counted == number and stages and stage in {None, stages[-1]}:
             return instruction.line
     return None
 

@@ -49,7 +49,14 @@ def test_instructions_know_their_lines() -> None:
 
 @pytest.mark.parametrize(
     ("stage", "number", "line"),
-    [("common", 1, 4), ("common", 2, 5), ("common", 3, 10), ("common", 4, 13), ("added", 2, 16), ("stage-2", 4, 22)],
+    [
+        ("common", 1, 4),
+        ("common", 2, 5),
+        ("common", 3, 10),
+        ("common", 4, 13),
+        ("added", 1, 16),
+        ("stage-2", 4, 22),
+    ],
 )
 def test_a_step_is_found_by_buildkits_count(stage: str, number: int, line: int) -> None:
     assert line_of(DOCKERFILE, stage, number) == line
@@ -58,6 +65,7 @@ def test_a_step_is_found_by_buildkits_count(stage: str, number: int, line: int) 
 def test_a_step_of_the_only_stage_has_no_stage_name() -> None:
     assert line_of("FROM a AS b\nRUN one\nRUN two\n", None, 3) == 3
     assert line_of("FROM a\n", None, 7) is None
+    assert line_of("FROM scratch\nCOPY a b\n", None, 1) == 2
 
 
 def test_a_base_is_found_where_it_is_named() -> None:
