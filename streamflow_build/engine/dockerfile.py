@@ -14,7 +14,7 @@ _STAGE_NAME = re.compile(r"\bAS\s+(\S+)\s*$", re.IGNORECASE)
 
 
 class Instruction(NamedTuple):
-    """An instruction: keyword in capitals, its whole text on one line, and the line it begins on (1-based)."""
+    """An instruction: keyword in capitals, whole text on one line, and the line it begins on (1-based)."""
 
     keyword: str
     text: str
@@ -45,7 +45,7 @@ def line_of(dockerfile: str, stage: str | None, number: int) -> int | None:
         step = instruction.keyword in NUMBERED
         if instruction.keyword == "FROM":
             words = [word for word in instruction.text.lower().split() if not word.startswith("--")]
-            counted, step = 0, words[1] not in {"scratch", *stages}
+            counted, step = 0, not {"scratch", *stages}.intersection(words[1:2])
             named = _STAGE_NAME.search(instruction.text)
             stages.append(named[1].lower() if named else f"stage-{len(stages)}")
         counted += step
