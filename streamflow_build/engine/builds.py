@@ -20,8 +20,8 @@ from streamflow_build.engine import stored
 from streamflow_build.engine.connection import Connection, explanation
 from streamflow_build.engine.context import archive
 from streamflow_build.engine.failure import failure
-from streamflow_build.engine.interface import BuildCancelled, BuildObserver
-from streamflow_build.engine.session import SessionHost
+from streamflow_build.engine.interface import BuildCancelled, BuildObserver, StepFailed
+from streamflow_build.engine.session import LARGEST_SECRET, SessionHost
 from streamflow_build.engine.trace import Trace
 from streamflow_build.errors import EngineError
 from streamflow_build.model.image import BuildRequest
@@ -71,6 +71,11 @@ class Builds:
 
         Raises StepFailed, BuildCancelled, EngineError.
         """
+        for name, value in request.secrets.items():
+            if len(value) > LARGEST_SECRET:
+                raise StepFailed(
+                    f"The secret {name!r} has {len(value)} bytes, and a build can be given {LARGEST_SECRET} at most."
+                )
         trace = Trace()
         with self._registered(request) as running:
             try:
@@ -106,7 +111,7 @@ class Builds:
                 elif message.id == "moby.image.id":
                     image = message.aux["ID"]
         if not image:
-            raise self._connection.gone("its answer ended early", f" while it built {request.service}")
+            raise self._connection.gone("its answer ended early", _while(request))
         return image
 
     def _messages(self, request: BuildRequest, running: _Running, session: str) -> Iterator[_Message]:
@@ -119,7 +124,7 @@ class Builds:
             "session": session,
             "buildid": running.id,
         }
-        with self._connection.errors():
+        with self._connection.errors(_while(request)):
             try:
                 response = self._connection.post(
                     "/build",
@@ -144,7 +149,7 @@ class Builds:
     def _raise_failure(self, request: BuildRequest, trace: Trace, message: str) -> None:
         self._raise_if_cancelled(request)
         if not self._connection.answers():
-            raise self._connection.gone(message, f" while it built {request.service}")
+            raise self._connection.gone(message, _while(request))
         raise failure(request, trace, message)
 
     def _raise_if_cancelled(self, request: BuildRequest) -> None:
@@ -167,3 +172,7 @@ class Builds:
         finally:
             with self._lock:
                 self._running.discard(running)
+
+
+def _while(request: BuildRequest) -> str:
+    return f" while it built {request.service}"

@@ -77,14 +77,14 @@ class Connection:
         return True
 
     @contextmanager
-    def errors(self) -> Iterator[None]:
+    def errors(self, during: str = "") -> Iterator[None]:
         """Translate what means that the engine is gone; an APIError, its own answer, goes through."""
         try:
             yield
         except APIError:
             raise
         except _WENT_AWAY as error:
-            raise self.gone(_reason(error)) from error
+            raise self.gone(_reason(error), during) from error
 
     def gone(self, reason: str, during: str = "") -> EngineError:
         """The error for an engine that doesn't answer any more."""
@@ -167,6 +167,8 @@ def _reason(error: BaseException) -> str:
     while True:
         wrapped = next((argument for argument in error.args if isinstance(argument, BaseException)), None)
         below = wrapped or error.__cause__ or error.__context__
+        if isinstance(error, http.client.IncompleteRead):
+            return "its answer ended early"
         if below is None:
             break
         error = below
