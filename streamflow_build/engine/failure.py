@@ -51,6 +51,17 @@ _CAUSES = (
         "Correct it in the service's requirements; an index of your own is named in pip.conf or PIP_INDEX_URL.",
     ),
     _Cause(
+        re.compile(r"Wheels are required for `(?P<what>[^`]+)`"),
+        lambda found: f"The requirement {found['what']} has no wheel, and its lock allows nothing else.",
+        "Allow it in the lock, as `uv pip compile` does with --no-binary NAME and --emit-build-options: then it "
+        "is built from source, with the service's `build_packages`.",
+    ),
+    _Cause(
+        re.compile(r"Failed to build `(?P<what>[^`]+)`"),
+        lambda found: f"The requirement {found['what']} has no wheel and could not be built from source.",
+        "The output says what it lacks; name the Debian packages under `build_packages` in streamflow.yaml.",
+    ),
+    _Cause(
         re.compile(r"Hash mismatch for `?(?P<what>[^\s`]+)"),
         lambda found: (
             f"What the package index holds as {found['what']} has another hash than the one locked."
