@@ -12,9 +12,9 @@ from streamflow_build.errors import Interrupted, StreamflowError
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line (that of the process where ``arguments`` is None); returns the exit code, see ``errors``."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _interrupt)
     try:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, _interrupt)
         from streamflow_build.cli import app  # noqa: PLC0415 - Ctrl-C has its answer before anything slow begins
 
         app(args=arguments, prog_name="streamflow-build")

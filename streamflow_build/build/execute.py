@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 
-from streamflow_build.engine.interface import BuildCancelled, BuildEvent, Engine, StepFailed
 from streamflow_build.build.observer import RunObserver
+from streamflow_build.engine.interface import BuildCancelled, BuildEvent, Engine, StepFailed
 from streamflow_build.errors import EngineError, Interrupted
 from streamflow_build.model.image import BuildRequest
 from streamflow_build.model.project import Service
@@ -16,6 +16,10 @@ from streamflow_build.plan.images import Build, Keep, Step
 
 LogPath = Callable[[str], str]
 """A service's log file, by the service's name."""
+
+
+_INTERRUPTED = "interrupted"
+_ENGINE = "the engine failed"
 
 
 class Lost(Exception):  # noqa: N818 - it is what happened to the run, and never leaves this package's callers
@@ -27,7 +31,9 @@ class Lost(Exception):  # noqa: N818 - it is what happened to the run, and never
         self.outcomes = outcomes
 
 
-def execute(steps: tuple[Step, ...], engine: Engine, observer: RunObserver, *, jobs: int, log: LogPath) -> tuple[Outcome, ...]:
+def execute(
+    steps: tuple[Step, ...], engine: Engine, observer: RunObserver, *, jobs: int, log: LogPath
+) -> tuple[Outcome, ...]:
     """The outcome of each step, in the order of the plan; at most ``jobs`` builds run at once.
 
     A build that fails leaves the others alone. Raises Lost when the user interrupts or the engine goes away: every
@@ -35,12 +41,16 @@ def execute(steps: tuple[Step, ...], engine: Engine, observer: RunObserver, *, j
     """
     run = _Run(engine, observer, log)
     pool = ThreadPoolExecutor(max_workers=jobs, thread_name_prefix="build")
-    futures = [pool.submit(run.step, step) for step in steps]
+    futures: list[Future[Outcome]] = []
     try:
+        for step in steps:
+            futures.append(pool.submit(run.step, step))  # noqa: PERF401 - an interruption must find those that run
         wait(futures)
     except Interrupted as cause:
+        run.interrupted = True
         engine.cancel()
-        raise Lost(cause, _outcomes(futures)) from None
+        never = tuple(Skipped(step.service.name, _INTERRUPTED) for step in steps[len(futures) :])
+        raise Lost(cause, (*_outcomes(futures), *never)) from None
     finally:
         pool.shutdown()
     outcomes = _outcomes(futures)
@@ -58,12 +68,16 @@ class _Run:
 
     def __init__(self, engine: Engine, observer: RunObserver, log: LogPath) -> None:
         self.lost: EngineError | None = None
+        self.interrupted = False
         self._engine = engine
         self._observer = observer
         self._log = log
 
     def step(self, step: Step) -> Outcome:
-        outcome = self._build(step) if isinstance(step, Build) else self._keep(step)
+        if self.interrupted or self.lost is not None:
+            outcome: Outcome = Skipped(step.service.name, _INTERRUPTED if self.interrupted else _ENGINE)
+        else:
+            outcome = self._build(step) if isinstance(step, Build) else self._keep(step)
         self._observer.service_finished(outcome)
         return outcome
 
@@ -81,8 +95,6 @@ class _Run:
 
     def _build(self, step: Build) -> Outcome:
         service, request = step.service, step.request
-        if self.lost is not None:
-            return Skipped(service.name, "the engine went away")
         started = time.monotonic()
         self._observer.service_started(service.name, step.reason)
 

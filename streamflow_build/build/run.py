@@ -8,8 +8,8 @@ from collections.abc import Mapping
 import msgspec
 
 from streamflow_build.build.execute import LogPath, Lost, execute
-from streamflow_build.engine.interface import Engine
 from streamflow_build.build.observer import RunObserver
+from streamflow_build.engine.interface import Engine
 from streamflow_build.errors import RegistryError, StreamflowError
 from streamflow_build.model.image import Image
 from streamflow_build.model.project import Base, Project, Service
@@ -37,7 +37,9 @@ class Planned(msgspec.Struct, frozen=True):
     failed: tuple[Failed, ...]
 
 
-def get_bases(project: Project, services: tuple[Service, ...], engine: Engine, observer: RunObserver) -> Bases:
+def get_bases(
+    project: Project, services: tuple[Service, ...], engine: Engine, observer: RunObserver
+) -> Bases:
     """Each base that the services stand on: as the engine has it, else pulled, through its registry's mirror if any.
 
     A base is looked up and pulled once, however many services stand on it; one that can't be had is given as its

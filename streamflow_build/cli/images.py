@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from streamflow_build.errors import BuildError, CheckError
+from streamflow_build.errors import BuildError, CheckError, EngineError, Interrupted, StreamflowError
 
 if TYPE_CHECKING:
     from streamflow_build.model.project import Project, Service
@@ -18,24 +18,33 @@ if TYPE_CHECKING:
 def images(  # noqa: PLR0913 - these are the command's options
     context: typer.Context,
     version: Annotated[
-        str | None, typer.Argument(help="A semantic version, such as v1.0.0; without it only latest is tagged.")
+        str | None,
+        typer.Argument(help="A semantic version, such as v1.0.0; without it only latest is tagged."),
     ] = None,
     registry: Annotated[
         str | None,
-        typer.Argument(help="Tag for this registry too: a name of streamflow.yaml, or an address like ghcr.io/org."),
+        typer.Argument(
+            help="Tag for this registry too: a name of streamflow.yaml, or an address like ghcr.io/org."
+        ),
     ] = None,
     only: Annotated[
-        list[str] | None, typer.Option("--only", metavar="SERVICE", help="Build this service; may be repeated.")
+        list[str] | None,
+        typer.Option("--only", metavar="SERVICE", help="Build this service; may be repeated."),
     ] = None,
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Run every step again.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be built, and why; do nothing.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be built, and why; do nothing.")
+    ] = False,
     jobs: Annotated[
-        int | None, typer.Option("--jobs", "-j", min=1, metavar="N", help="Builds at once; by default by engine CPUs.")
+        int | None,
+        typer.Option("--jobs", "-j", min=1, metavar="N", help="Builds at once; by default by engine CPUs."),
     ] = None,
     strict_sizes: Annotated[
         bool, typer.Option("--strict-sizes", help="Fail when an image is over its size budget.")
     ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print only the result and what went wrong.")] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Print only the result and what went wrong.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Build the services' images and tag them.
@@ -59,12 +68,16 @@ def images(  # noqa: PLR0913 - these are the command's options
     project = load(context.obj)
     goal = _goal(project, project.select(tuple(only or ())), version, registry, no_cache)
     derived = artefacts(project)
-    found = materials(project, goal.services, {artefact.path: artefact.text for artefact in derived}, os.environ)
+    found = materials(
+        project, goal.services, {artefact.path: artefact.text for artefact in derived}, os.environ
+    )
     made_from = origin(project.root)
     engine = connect()
     try:
         if dry_run:
-            planned = run.plan(project, goal, engine, run.present_bases(goal.services, engine), found, made_from)
+            planned = run.plan(
+                project, goal, engine, run.present_bases(goal.services, engine), found, made_from
+            )
             typer.echo(dry_run_text(run.dry_run(goal, planned), as_json=as_json), nl=False)
             return
         with observing(
@@ -78,7 +91,9 @@ def images(  # noqa: PLR0913 - these are the command's options
             if goal.version is not None and (note := plus_note(goal.version)) is not None:
                 observer.note(note)
             if differing := stale(project.root, derived):
-                observer.note(f"not what streamflow.yaml says: {', '.join(differing)}; run streamflow-build render")
+                observer.note(
+                    f"not what streamflow.yaml says: {', '.join(differing)}; run streamflow-build render"
+                )
             bases = run.get_bases(project, goal.services, engine, observer)
             report, cause = run.run(
                 goal,
@@ -92,13 +107,15 @@ def images(  # noqa: PLR0913 - these are the command's options
             )
     finally:
         engine.close()
-    if cause is not None:
-        raise cause
-    _judge(report, strict_sizes)
+    _judge(report, cause, strict_sizes)
 
 
 def _goal(
-    project: "Project", services: "tuple[Service, ...]", version: str | None, registry: str | None, no_cache: bool
+    project: "Project",
+    services: "tuple[Service, ...]",
+    version: str | None,
+    registry: str | None,
+    no_cache: bool,
 ) -> "Goal":
     from streamflow_build.model.reference import registry_prefix
     from streamflow_build.model.tags import tags_of
@@ -116,14 +133,21 @@ def _goal(
     )
 
 
-def _judge(report: "ImagesReport", strict_sizes: bool) -> None:
-    from streamflow_build.model.report import Built, Failed, Unchanged
+def _judge(report: "ImagesReport", cause: StreamflowError | None, strict_sizes: bool) -> None:
+    from streamflow_build.model.report import Built, Unchanged
 
-    failed = [outcome.service for outcome in report.images if isinstance(outcome, Failed)]
-    if failed:
-        raise BuildError(f"{len(failed)} of {len(report.images)} images could not be built: {', '.join(failed)}.")
+    if isinstance(cause, Interrupted):
+        raise cause
+    missing = [o.service for o in report.images if not isinstance(o, Built | Unchanged)]
+    if missing:
+        # The causes have been printed with the report, each once.
+        error = BuildError if cause is None else EngineError
+        raise error(
+            f"{len(missing)} of {len(report.images)} images could not be built: {', '.join(missing)}."
+        )
     over = [o.service for o in report.images if isinstance(o, Built | Unchanged) and o.size.over_budget]
     if over and strict_sizes:
         raise CheckError(
-            f"Over the size budget: {', '.join(over)}.", hint="Make them smaller, or raise size_budget in streamflow.yaml."
+            f"Over the size budget: {', '.join(over)}.",
+            hint="Make them smaller, or raise size_budget in streamflow.yaml.",
         )

@@ -166,9 +166,8 @@ def _reason(error: BaseException) -> str:
     """The system's own words, which requests and urllib3 wrap several times."""
     while True:
         wrapped = next((argument for argument in error.args if isinstance(argument, BaseException)), None)
-        below = wrapped or error.__cause__ or error.__context__
-        if isinstance(error, http.client.IncompleteRead):
-            return "its answer ended early"
+        hidden = None if error.__suppress_context__ else error.__context__
+        below = wrapped or error.__cause__ or hidden
         if below is None:
             break
         error = below
