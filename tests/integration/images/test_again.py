@@ -1,0 +1,158 @@
+"""Runs of ``streamflow-build images`` one after the other: what is built, what is kept, and which tags move."""
+
+from __future__ import annotations
+
+import pytest
+
+from .conftest import Shop
+
+SERIES = ("1", "1.0", "1.0.0", "latest", "v1.0.0")
+
+
+def test_a_version_has_all_its_tags_on_one_image(shop: Shop) -> None:
+    assert shop.outcomes("v1.0.0") == {"alpha": "built: no image yet", "beta": "built: no image yet"}
+
+    for service in ("alpha", "beta"):
+        tags = shop.tags(service)
+        assert tuple(tags) == SERIES
+        assert set(tags.values()) == {shop.inspected(service)["Id"]}
+
+
+def test_without_a_version_there_is_only_latest(shop_here: Shop) -> None:
+    assert shop_here.report()["version"] is None
+
+    assert tuple(shop_here.tags("alpha")) == ("latest",)
+    assert "org.opencontainers.image.version" not in shop_here.inspected("alpha")["Config"]["Labels"]
+
+
+def test_nothing_changed_nothing_built(shop: Shop) -> None:
+    shop.outcomes("v1.0.0")
+    before = {service: shop.tags(service) for service in ("alpha", "beta")}
+
+    assert shop.outcomes("v1.0.0") == {"alpha": "unchanged", "beta": "unchanged"}
+    assert {service: shop.tags(service) for service in ("alpha", "beta")} == before
+
+
+def test_a_changed_source_rebuilds_the_services_that_have_it(shop: Shop) -> None:
+    shop.outcomes("v1.0.0")
+    before = shop.inspected("alpha")["Id"]
+    shop.write("alpha/said.txt", "something else\n")
+
+    assert shop.outcomes("v1.0.0") == {"alpha": "built: changed: alpha", "beta": "unchanged"}
+    assert shop.inspected("alpha")["Id"] != before
+
+    shop.write("shared/more.txt", "for both\n")
+    assert shop.outcomes("v1.0.0") == {"alpha": "built: changed: shared", "beta": "built: changed: shared"}
+
+
+def test_a_changed_dockerfile_is_named(shop_here: Shop) -> None:
+    shop_here.outcomes("v1.0.0")
+    shop_here.step("beta", "ENV COLOUR=blue\n")
+
+    assert shop_here.outcomes("v1.0.0") == {
+        "alpha": "unchanged",
+        "beta": "built: changed: docker/beta/Dockerfile",
+    }
+
+
+def test_a_touched_file_changes_nothing(shop_here: Shop) -> None:
+    shop_here.outcomes("v1.0.0")
+    source = shop_here.folder / "alpha/said.txt"
+    source.write_text(source.read_text())
+    source.chmod(0o600)
+
+    assert shop_here.outcomes("v1.0.0") == {"alpha": "unchanged", "beta": "unchanged"}
+
+
+def test_a_new_version_of_the_same_is_new_labels_on_the_same_layers(shop: Shop) -> None:
+    shop.outcomes("v1.0.0")
+    before = shop.inspected("alpha")
+
+    assert shop.outcomes("v1.1.0")["alpha"] == "built: same inputs as 1.0.0: new labels only"
+    after = shop.inspected("alpha")
+    assert after["RootFS"]["Layers"] == before["RootFS"]["Layers"]
+    assert after["Config"]["Labels"]["org.opencontainers.image.version"] == "1.1.0"
+    assert {tag: image == after["Id"] for tag, image in shop.tags("alpha").items()} == {
+        "1": True, "1.0": False, "1.0.0": False, "1.1": True, "1.1.0": True,
+        "latest": True, "v1.0.0": False, "v1.1.0": True,
+    }  # fmt: skip
+
+
+def test_missing_tags_are_set(shop: Shop) -> None:
+    shop.outcomes("v1.0.0")
+    before = shop.tags("alpha")
+    for tag in ("1.0", "latest"):
+        shop.live.api.remove_image(f"{shop.name}-alpha:{tag}")
+
+    done = shop.images("v1.0.0")
+
+    assert done.returncode == 0
+    assert f"alpha | unchanged, new tags: {shop.name}-alpha:1.0, {shop.name}-alpha:latest\n" in done.stderr
+    assert shop.tags("alpha") == before
+
+
+def test_a_prerelease_has_its_own_tags_only(shop_here: Shop) -> None:
+    shop_here.outcomes("v1.0.0")
+    before = shop_here.tags("alpha")
+
+    shop_here.outcomes("v1.1.0-rc.1")
+
+    after = shop_here.tags("alpha")
+    assert set(after) - set(before) == {"1.1.0-rc.1", "v1.1.0-rc.1"}
+    assert {tag: image for tag, image in after.items() if tag in before} == before
+
+
+def test_a_patch_of_an_older_line_moves_no_newer_tag_back(shop: Shop) -> None:
+    shop.outcomes("v1.0.0", "--only", "alpha")
+    shop.outcomes("v1.1.0", "--only", "alpha")
+    newer = shop.inspected("alpha")["Id"]
+
+    report = shop.report("v1.0.1", "--only", "alpha")
+
+    name = f"{shop.name}-alpha"
+    assert [note for note in report["notes"] if "stays" in note] == [
+        f"{name}:1 stays: it is on 1.1.0, which is newer than 1.0.1",
+        f"{name}:latest stays: it is on 1.1.0, which is newer than 1.0.1",
+    ]
+    tags = shop.tags("alpha")
+    assert tags["1"] == tags["latest"] == newer
+    assert tags["1.0"] == tags["1.0.1"] != newer
+    done = shop.images("v1.0.1", "--only", "alpha")
+    assert f"note: {name}:latest stays: it is on 1.1.0, which is newer than 1.0.1\n" in done.stderr
+
+
+@pytest.mark.parametrize("registry", ["registry.example/Team", "team"])
+def test_a_registry_adds_its_names_in_lower_case(shop_here: Shop, registry: str) -> None:
+    report = shop_here.report("v1.0.0", registry, "--only", "alpha")
+
+    assert report["registry"] == "registry.example/team"
+    local = [f"{shop_here.name}-alpha:{tag}" for tag in ("v1.0.0", "1.0.0", "1.0", "1", "latest")]
+    remote = [f"registry.example/team/{name}" for name in local]
+    assert report["images"][0]["tags"] == local + remote
+    assert set(shop_here.tags("alpha")) == {*SERIES, *remote}
+    assert set(shop_here.tags("alpha").values()) == {shop_here.inspected("alpha")["Id"]}
+
+
+def test_a_registry_asked_for_later_is_no_build(shop_here: Shop) -> None:
+    shop_here.outcomes("v1.0.0")
+
+    assert shop_here.outcomes("v1.0.0", "team") == {"alpha": "unchanged", "beta": "unchanged"}
+    assert len(shop_here.tags("alpha")) == 2 * len(SERIES)
+
+
+def test_build_metadata_is_tagged_with_a_line_for_the_plus(shop_here: Shop) -> None:
+    done = shop_here.images("1.0.0+5", "--only", "alpha")
+
+    assert done.returncode == 0
+    assert "note: a tag can't hold a plus: 1.0.0+5 is tagged 1.0.0_5\n" in done.stderr
+    assert "note: a tag can't hold a plus: 1.0.0+5 is tagged 1.0.0_5\n" in done.stdout
+    assert tuple(shop_here.tags("alpha")) == ("1", "1.0", "1.0.0_5", "latest")
+    labels = shop_here.inspected("alpha")["Config"]["Labels"]
+    assert labels["org.opencontainers.image.version"] == "1.0.0+5"
+    assert shop_here.outcomes("1.0.0+5", "--only", "alpha") == {"alpha": "unchanged"}
+
+
+def test_an_image_of_another_maker_is_replaced(shop_here: Shop) -> None:
+    shop_here.live.api.tag("streamflow-test-base:1", f"{shop_here.name}-alpha", "latest")
+
+    assert shop_here.outcomes("v1.0.0")["alpha"] == "built: the image was not made by this tool"

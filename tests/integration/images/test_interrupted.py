@@ -1,0 +1,232 @@
+"""Runs that are stopped in the middle of a build: by the user, by a signal, by the loss of the engine."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import pty
+import select
+import signal
+import socket
+import subprocess
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from .conftest import DEADLINE, TOOL, Shop, processes, seconds_hidden, until
+
+START = (
+    "Start Docker, or name a running engine in DOCKER_HOST; in a checkout of the project, `scripts/engine start` "
+    'makes a private one and `eval "$(scripts/engine env)"` names it.'
+)
+
+
+@pytest.fixture
+def long(shop: Shop, forever: str) -> Shop:
+    """Alpha's build lasts until it is ended."""
+    shop.step("alpha", f"RUN {forever}\n")
+    return shop
+
+
+@pytest.fixture
+def long_here(shop_here: Shop, forever: str) -> Shop:
+    shop_here.step("alpha", f"RUN {forever}\n")
+    return shop_here
+
+
+def wait_for_step(forever: str) -> None:
+    until(lambda: bool(processes(forever.split()[1])), "the long step runs on the engine")
+
+
+def assert_nothing_left(shop: Shop, forever: str) -> None:
+    until(lambda: not processes(forever.split()[1]), "the engine has ended the step")
+    assert shop.tags("alpha") == {}
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_builds_on_the_engine(long: Shop, forever: str, number: int) -> None:
+    run = long.start("v1.0.0", "--json")
+    wait_for_step(forever)
+
+    run.process.send_signal(number)
+    done = run.ended()
+
+    assert done.returncode == 130
+    assert done.stderr.endswith("streamflow-build: Interrupted.\n")
+    assert "Traceback" not in done.stderr
+    outcomes = {image["service"]: image["outcome"] for image in json.loads(done.stdout)["images"]}
+    assert outcomes["alpha"] == "cancelled"
+    assert_nothing_left(long, forever)
+    assert "cancelled after" in long.log("alpha")
+
+
+def test_builds_that_wait_for_their_turn_never_begin(long_here: Shop, forever: str) -> None:
+    run = long_here.start("v1.0.0", "--json", "--jobs", "1")
+    wait_for_step(forever)
+
+    run.process.send_signal(signal.SIGINT)
+    done = run.ended()
+
+    assert done.returncode == 130
+    alpha, beta = json.loads(done.stdout)["images"]
+    assert (alpha["outcome"], beta) == (
+        "cancelled",
+        {"outcome": "skipped", "service": "beta", "reason": "interrupted"},
+    )
+    assert "beta | building" not in done.stderr
+    assert long_here.tags("beta") == {}
+
+
+def test_what_was_complete_stays_complete(long_here: Shop, forever: str) -> None:
+    run = long_here.start("v1.0.0", "--json", "--jobs", "2")
+    wait_for_step(forever)
+    until(lambda: "latest" in long_here.tags("beta"), "beta is complete")
+
+    run.process.send_signal(signal.SIGINT)
+
+    assert run.ended().returncode == 130
+    assert set(long_here.tags("beta")) == {"v1.0.0", "1.0.0", "1.0", "1", "latest"}
+    assert_nothing_left(long_here, forever)
+
+
+def test_ctrl_c_on_a_terminal(long_here: Shop, forever: str) -> None:
+    """The terminal's own Ctrl-C reaches the program, which leaves the cursor visible."""
+    master, terminal = pty.openpty()
+    # setsid and TIOCSCTTY make it the controlling terminal, which turns ^C into SIGINT.
+    process = subprocess.Popen(
+        ["setsid", "--ctty", "--wait", TOOL, "images", "v1.0.0"],
+        cwd=long_here.folder,
+        env={**long_here.live.environ, "TERM": "xterm", "COLUMNS": "100"},
+        stdin=terminal, stdout=terminal, stderr=terminal,
+    )  # fmt: skip
+    os.close(terminal)
+    screen = bytearray()
+
+    def read() -> None:
+        with contextlib.suppress(OSError):
+            while chunk := os.read(master, 65536):
+                screen.extend(chunk)
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    try:
+        wait_for_step(forever)
+        os.write(master, b"\x03")
+        assert process.wait(DEADLINE) == 130
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+        reader.join(DEADLINE)
+        os.close(master)
+    assert screen.rstrip().endswith(b"streamflow-build: Interrupted.")
+    assert screen.rfind(b"\x1b[?25h") > screen.rfind(b"\x1b[?25l") >= 0
+    assert_nothing_left(long_here, forever)
+
+
+def test_a_killed_tool_ends_its_builds_too(long: Shop, forever: str) -> None:
+    run = long.start("v1.0.0")
+    wait_for_step(forever)
+
+    run.process.kill()
+    run.ended()
+
+    assert_nothing_left(long, forever)
+
+
+class Relay:
+    """A socket that passes everything to the engine's, until it is cut."""
+
+    def __init__(self, path: Path, engine: str) -> None:
+        self.host = f"unix://{path}"
+        self._engine = engine.removeprefix("unix://")
+        self._open: list[socket.socket] = []
+        self._listener = socket.socket(socket.AF_UNIX)
+        self._listener.bind(str(path))
+        self._listener.listen()
+        self._path = path
+        self._threads = [threading.Thread(target=self._accept)]
+        self._threads[0].start()
+
+    def cut(self) -> None:
+        """Break every connection and take no new one."""
+        self._path.unlink(missing_ok=True)
+        for each in (self._listener, *self._open):
+            with contextlib.suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        self.cut()
+        for thread in self._threads:
+            thread.join(DEADLINE)
+        for each in (self._listener, *self._open):
+            each.close()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                near, _ = self._listener.accept()
+                far = socket.socket(socket.AF_UNIX)
+                far.connect(self._engine)
+                self._open += [near, far]
+                thread = threading.Thread(target=self._pass, args=(near, far))
+                self._threads.append(thread)
+                thread.start()
+
+    @staticmethod
+    def _pass(near: socket.socket, far: socket.socket) -> None:
+        pairs = {near: far, far: near}
+        with contextlib.suppress(OSError):
+            while pairs:
+                for source in select.select(list(pairs), [], [])[0]:
+                    data = source.recv(65536)
+                    if data:
+                        (far if source is near else near).sendall(data)
+                    else:
+                        pairs.pop(source).shutdown(socket.SHUT_WR)
+
+
+@pytest.fixture
+def relay(long_here: Shop, short_folder: Path) -> Iterator[Relay]:
+    assert long_here.live.address.startswith("unix://")
+    made = Relay(short_folder / "engine.sock", long_here.live.address)
+    yield made
+    made.close()
+
+
+def test_an_engine_that_goes_away_in_the_middle_of_a_build(
+    long_here: Shop, forever: str, relay: Relay
+) -> None:
+    run = long_here.start("v1.0.0", "--jobs", "1", DOCKER_HOST=relay.host)
+    wait_for_step(forever)
+
+    relay.cut()
+    done = run.ended()
+
+    assert done.returncode == 3
+    assert "Traceback" not in done.stderr
+    assert seconds_hidden(done.stderr).partition("\n\n")[2] == (
+        "alpha failed after N s\n"
+        f"  The Docker Engine at {relay.host} went away while it built alpha: Response ended prematurely.\n"
+        f"  {START}\n"
+        "  log: .streamflow/logs/alpha.log\n"
+        "streamflow-build: 2 of 2 images could not be built: alpha, beta.\n"
+    )
+    assert "skipped: the engine failed" in done.stdout
+    assert long_here.tags("beta") == {}
+    assert_nothing_left(long_here, forever)
+
+
+def test_no_engine(shop_here: Shop) -> None:
+    nowhere = "unix:///nonexistent/docker.sock"
+
+    done = shop_here.images(DOCKER_HOST=nowhere)
+
+    assert (done.returncode, done.stdout) == (3, "")
+    assert done.stderr == (
+        f"streamflow-build: No Docker Engine answers at {nowhere} (from DOCKER_HOST): No such file or directory.\n"
+        f"{START}\n"
+    )
