@@ -26,7 +26,11 @@ class Inputs(msgspec.Struct, frozen=True):
 
 
 def inputs(
-    *, base: tuple[str, str], context: tuple[ContextFile, ...], paths: tuple[str, ...], build_args: dict[str, str]
+    *,
+    base: tuple[str, str],
+    context: tuple[ContextFile, ...],
+    paths: tuple[str, ...],
+    build_args: dict[str, str],
 ) -> Inputs:
     """The inputs of one image.
 

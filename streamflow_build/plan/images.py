@@ -18,7 +18,8 @@ OCI = "org.opencontainers.image"
 
 class Goal(msgspec.Struct, frozen=True):
     """What the user asked for: these services, under this version (None: only ``latest``), also in that registry
-    (host and namespace), from the cache or not."""
+    (host and namespace), from the cache or not.
+    """
 
     services: tuple[Service, ...]
     version: Version | None
@@ -82,7 +83,9 @@ Step = Build | Keep
 def references(goal: Goal, service: Service) -> tuple[str, ...]:
     """Every name the service's image gets, the full versions first, the local names before the registry's."""
     prefixes = ("",) if goal.registry is None else ("", f"{goal.registry}/")
-    return tuple(f"{p}{service.image}:{tag}" for p in prefixes for tag in (*goal.tags.full, *goal.tags.floating))
+    return tuple(
+        f"{p}{service.image}:{tag}" for p in prefixes for tag in (*goal.tags.full, *goal.tags.floating)
+    )
 
 
 def plan_image(  # noqa: PLR0913 - each is another fact of the plan
@@ -104,7 +107,10 @@ def plan_image(  # noqa: PLR0913 - each is another fact of the plan
     tags = tuple(name for name in names if name not in {r.reference for r in refused})
     build_args = _build_args(goal, service)
     now = inputs(
-        base=(service.base.image, base.id), context=material.context, paths=service.sources, build_args=build_args
+        base=(service.base.image, base.id),
+        context=material.context,
+        paths=service.sources,
+        build_args=build_args,
     )
     present = observed.get(names[0])
     if present is not None and not goal.no_cache and _same(present, now, goal.version):
@@ -120,7 +126,9 @@ def plan_image(  # noqa: PLR0913 - each is another fact of the plan
         no_cache=goal.no_cache,
         secrets=material.secrets,
     )
-    return Build(service, request, base, _reason(goal, now, present or _latest(goal, service, observed)), refused)
+    return Build(
+        service, request, base, _reason(goal, now, present or _latest(goal, service, observed)), refused
+    )
 
 
 def _same(image: Image, now: Inputs, version: Version | None) -> bool:
@@ -130,7 +138,9 @@ def _same(image: Image, now: Inputs, version: Version | None) -> bool:
 
 
 def _latest(goal: Goal, service: Service, observed: dict[str, Image]) -> Image | None:
-    return next((i for name in reversed(references(goal, service)) if (i := observed.get(name)) is not None), None)
+    return next(
+        (i for name in reversed(references(goal, service)) if (i := observed.get(name)) is not None), None
+    )
 
 
 def _reason(goal: Goal, now: Inputs, before: Image | None) -> str:
