@@ -10,7 +10,8 @@ from streamflow_build.errors import DriftError
 def render(
     context: typer.Context,
     check: Annotated[
-        bool, typer.Option("--check", help="Write nothing; print the difference and exit 7 when there is one.")
+        bool,
+        typer.Option("--check", help="Write nothing; print the difference and exit 7 when there is one."),
     ] = False,
 ) -> None:
     """Write every file that is derived from streamflow.yaml: Dockerfiles, requirements and .dockerignore."""
@@ -25,7 +26,8 @@ def render(
         typer.echo(disk.difference(project.root, found), nl=False)
         if stale:
             raise DriftError(
-                f"Not what {project.file} says: {', '.join(stale)}.", hint="Write them with: streamflow-build render"
+                f"Not what {project.file} says: {', '.join(stale)}.",
+                hint="Write them with: streamflow-build render",
             )
         return
     for path in disk.write(project.root, found):

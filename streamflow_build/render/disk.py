@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 
 from streamflow_build.errors import ConfigError
-from streamflow_build.render.artefacts import Artefact
+from streamflow_build.render.artefacts import HEADER, Artefact
 
 _MODE = 0o644
 
@@ -16,7 +16,7 @@ _MODE = 0o644
 def stale(root: Path, artefacts: tuple[Artefact, ...]) -> tuple[str, ...]:
     """The paths of the derived files that are missing, differ, or are no longer derived from anything."""
     differing = [a.path for a in artefacts if _text(root / a.path) != a.text]
-    return (*differing, *_left_over(root, artefacts))
+    return (*differing, *left_over(root, artefacts))
 
 
 def write(root: Path, artefacts: tuple[Artefact, ...]) -> tuple[str, ...]:
@@ -33,28 +33,28 @@ def write(root: Path, artefacts: tuple[Artefact, ...]) -> tuple[str, ...]:
 
 
 def left_over(root: Path, artefacts: tuple[Artefact, ...]) -> tuple[str, ...]:
-    """The paths of rendered files that no service needs any more."""
-    return _left_over(root, artefacts)
-
-
-def difference(root: Path, artefacts: tuple[Artefact, ...]) -> str:
-    """What ``write`` would change, as a unified diff; empty where nothing is stale."""
-    parts: list[str] = []
-    texts = {artefact.path: artefact.text for artefact in artefacts}
-    for path in stale(root, artefacts):
-        before, after = _text(root / path) or "", texts.get(path, "")
-        parts += difflib.unified_diff(
-            before.splitlines(keepends=True), after.splitlines(keepends=True), f"a/{path}", f"b/{path}"
-        )
-    return "".join(parts)
-
-
-def _left_over(root: Path, artefacts: tuple[Artefact, ...]) -> tuple[str, ...]:
+    """The paths of rendered files that nothing derives any more, such as those of a service that is gone."""
     known = {artefact.path for artefact in artefacts}
     found = [*root.glob("docker/*/Dockerfile"), *root.glob("docker/*/requirements.txt")]
     paths = sorted(path.relative_to(root).as_posix() for path in found)
-    return tuple(
-        path for path in paths if path not in known and "edits are lost" in (_text(root / path) or "")
+    return tuple(p for p in paths if p not in known and (_text(root / p) or "").startswith(HEADER))
+
+
+def difference(root: Path, artefacts: tuple[Artefact, ...]) -> str:
+    """What is stale as a unified diff, in which what derives from nothing goes; empty where nothing is."""
+    texts = {artefact.path: artefact.text for artefact in artefacts}
+    return "".join(_diff(path, _text(root / path), texts.get(path)) for path in stale(root, artefacts))
+
+
+def _diff(path: str, before: str | None, after: str | None) -> str:
+    lines = difflib.unified_diff(
+        (before or "").splitlines(keepends=True),
+        (after or "").splitlines(keepends=True),
+        "/dev/null" if before is None else f"a/{path}",
+        "/dev/null" if after is None else f"b/{path}",
+    )
+    return "".join(
+        line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines
     )
 
 
