@@ -26,8 +26,8 @@ T = TypeVar("T")
 MACHINE_LOCK = Path("/run/streamflow-engine.lock")
 START_SECONDS = 90
 STOP_SECONDS = 40
-# A unix socket's path holds 107 bytes; the longest below exec-root is containerd's ttrpc one.
-LONGEST_RUN_PATH = 107 - len("/exec/containerd/containerd.sock.ttrpc")
+# containerd refuses a socket's path of more bytes, and this is its longest.
+LONGEST_RUN_PATH = 104 - len("/exec/containerd/containerd-debug.sock")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class Daemon:
         if len(str(here)) <= LONGEST_RUN_PATH:
             return here
         digest = hashlib.sha256(str(self.home).encode()).hexdigest()[:12]
-        return Path("/run/streamflow-engine", digest, self.store)
+        return Path(f"/run/streamflow-engine-{digest}-{self.store}")
 
     @property
     def socket(self) -> Path:
