@@ -1,0 +1,99 @@
+"""What the README shows is run, in its order, and printed as it says."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SERVICES = ("ingestion", "analytics", "alerting", "dashboard", "storage")
+OURSELVES = "make test"
+"""The command of the README that runs this test."""
+END = "--- end of a command ---"
+
+
+class Shown:
+    """A command of the README and the lines it is said to print."""
+
+    def __init__(self, command: str) -> None:
+        self.command = command
+        self.lines: list[str] = []
+
+
+def shown() -> list[Shown]:
+    found: list[Shown] = []
+    for block in re.findall(
+        r"^```console\n(.*?)^```$", (ROOT / "README.md").read_text(), re.DOTALL | re.MULTILINE
+    ):
+        for line in block.splitlines():
+            if line.startswith("$ "):
+                found.append(Shown(line.removeprefix("$ ")))
+            else:
+                found[-1].lines.append(line)
+    return [each for each in found if each.command != OURSELVES]
+
+
+def shape(line: str) -> str:
+    """A line without what differs from run to run: figures, what was cached, what was left to do."""
+    line = re.sub(r"(built|unchanged)(: .*)?$", "done", line)
+    line = re.sub(r"^\d+ (built|unchanged) in .*", "all done", line)
+    line = re.sub(r"\d+ of \d+(?= +[\d.]+ +done)|-(?= +[\d.]+ +done)", "cached", line)
+    return " ".join(re.sub(r"\d+(\.\d+)* min \d+ s|\d+(\.\d+)*", "N", line).split())
+
+
+@pytest.fixture
+def tags_kept(default_store: Any) -> Iterator[None]:
+    """Puts every tag of the services' images back to where it was, and takes new ones away."""
+
+    def tags() -> dict[str, str]:
+        held = default_store.api.images()
+        return {
+            tag: image["Id"]
+            for image in held
+            for tag in image["RepoTags"] or ()
+            if tag.rpartition(":")[0].rpartition("/")[2] in {f"streamflow-{service}" for service in SERVICES}
+        }
+
+    before = tags()
+    yield
+    for tag, image in tags().items():
+        if tag not in before:
+            default_store.api.remove_image(tag)
+        elif before[tag] != image:
+            default_store.api.tag(before[tag], *tag.rsplit(":", 1))
+
+
+def test_the_readme_shows_what_happens(default_store: Any, tags_kept: None) -> None:
+    commands = shown()
+    script = "\n".join(f"{each.command} || exit\necho '{END}'" for each in commands)
+    done = subprocess.run(
+        ["bash", "-c", script],
+        cwd=ROOT,
+        env=default_store.environ,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    printed = done.stdout.split(f"{END}\n")
+    for each, output in zip(commands, printed, strict=False):
+        lines = [shape(line) for line in output.splitlines()]
+        assert [shape(line) for line in each.lines if shape(line) not in lines] == [], (
+            f"$ {each.command}\n{output}"
+        )
+
+
+def test_the_readme_names_every_command() -> None:
+    text = (ROOT / "README.md").read_text()
+    helped = subprocess.run(
+        [ROOT / ".venv/bin/streamflow-build", "--help"], capture_output=True, text=True, check=True
+    ).stdout
+    commands = re.findall(r"^  (\w+) ", helped.partition("Commands:")[2], re.MULTILINE)
+    assert commands
+    for command in commands:
+        assert f"| `{command}" in text
