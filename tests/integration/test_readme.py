@@ -47,8 +47,8 @@ def shape(line: str) -> str:
 
 
 @pytest.fixture
-def tags_kept(default_store: Any) -> Iterator[None]:
-    """Puts every tag of the services' images back to where it was, and takes new ones away."""
+def left_as_found(default_store: Any) -> Iterator[None]:
+    """Puts every tag of the services' images back to where it was; takes new ones and the container away."""
 
     def tags() -> dict[str, str]:
         held = default_store.api.images()
@@ -60,7 +60,11 @@ def tags_kept(default_store: Any) -> Iterator[None]:
         }
 
     before = tags()
+    running = {container["Id"] for container in default_store.api.containers(all=True)}
     yield
+    for container in default_store.api.containers(all=True, filters={"name": "^/ingestion$"}):
+        if container["Id"] not in running:
+            default_store.api.remove_container(container["Id"], force=True)
     for tag, image in tags().items():
         if tag not in before:
             default_store.api.remove_image(tag)
@@ -68,7 +72,7 @@ def tags_kept(default_store: Any) -> Iterator[None]:
             default_store.api.tag(before[tag], *tag.rsplit(":", 1))
 
 
-def test_the_readme_shows_what_happens(default_store: Any, tags_kept: None) -> None:
+def test_the_readme_shows_what_happens(default_store: Any, left_as_found: None) -> None:
     commands = shown()
     script = "\n".join(f"{each.command} || exit\necho '{END}'" for each in commands)
     done = subprocess.run(
