@@ -82,6 +82,11 @@ class Shop:
     live: Any
     runs: list[Running] = field(default_factory=list)
 
+    @property
+    def base(self) -> str:
+        """The base of this project alone: another run of tests may make the shared one anew."""
+        return f"{self.name}-base:1"
+
     def write(self, path: str, text: str) -> None:
         place = self.folder / path
         place.parent.mkdir(parents=True, exist_ok=True)
@@ -97,7 +102,7 @@ class Shop:
         for name in more:
             self.write(f"{name}/said.txt", f"{name} of {self.name}\n")
             self.write(f"{name}.txt", "")
-        self.write("streamflow.yaml", HEAD.format(name=self.name, base=BASE) + "".join(lines))
+        self.write("streamflow.yaml", HEAD.format(name=self.name, base=self.base) + "".join(lines))
 
     def step(self, service: str, text: str) -> None:
         """Add steps to a service's Dockerfile."""
@@ -210,6 +215,7 @@ def shop_here(default_store: Any, token: str, tmp_path: Path) -> Iterator[Shop]:
 
 def _made(live: Any, token: str, folder: Path) -> Iterator[Shop]:
     made = Shop(folder / "shop", f"sfit-{token}", live)
+    live.api.tag(BASE, *made.base.split(":"))
     made.write("shared/said.txt", f"shared of {made.name}\n")
     made.write("templates/docker/Dockerfile.j2", DOCKERFILE)
     made.configure()

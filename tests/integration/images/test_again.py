@@ -153,6 +153,6 @@ def test_build_metadata_is_tagged_with_a_line_for_the_plus(shop_here: Shop) -> N
 
 
 def test_an_image_of_another_maker_is_replaced(shop_here: Shop) -> None:
-    shop_here.live.api.tag("streamflow-test-base:1", f"{shop_here.name}-alpha", "latest")
+    shop_here.live.api.tag(shop_here.base, f"{shop_here.name}-alpha", "latest")
 
     assert shop_here.outcomes("v1.0.0")["alpha"] == "built: the image was not made by this tool"

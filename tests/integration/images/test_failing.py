@@ -6,7 +6,7 @@ import re
 import subprocess
 from pathlib import Path
 
-from .conftest import BASE, TOOL, Shop, seconds_hidden
+from .conftest import TOOL, Shop, seconds_hidden
 
 BROKEN = """\
 RUN i=0; while [ $i -lt 40 ]; do i=$((i+1)); echo line $i; done; \\
@@ -63,7 +63,7 @@ def test_json_has_the_failure(shop_here: Shop) -> None:
 def test_a_step_that_fails_in_both_is_shown_once(shop_here: Shop) -> None:
     template = shop_here.folder / "templates/docker/Dockerfile.j2"
     template.write_text(
-        f"FROM {BASE}\nLABEL org.streamflow.test={shop_here.name}\nRUN echo said once by {shop_here.name}; exit 3\n"
+        f"FROM {shop_here.base}\nLABEL org.streamflow.test={shop_here.name}\nRUN echo said once by {shop_here.name}; exit 3\n"
     )
 
     done = shop_here.images()
@@ -84,7 +84,9 @@ def test_a_step_that_fails_in_both_is_shown_once(shop_here: Shop) -> None:
 
 def test_a_base_that_cant_be_had(shop_here: Shop) -> None:
     config = shop_here.folder / "streamflow.yaml"
-    text = config.read_text().replace(f'"{BASE}"', f'"{BASE}", none: "localhost:9/{shop_here.name}:1"')
+    text = config.read_text().replace(
+        f'"{shop_here.base}"', f'"{shop_here.base}", none: "localhost:9/{shop_here.name}:1"'
+    )
     config.write_text(text.replace("module: alpha,", "module: alpha, base: none,"))
 
     done = shop_here.images("v1.0.0")

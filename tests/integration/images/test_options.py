@@ -12,7 +12,7 @@ import pytest
 
 from streamflow_build.model.report import ImagesReport, PlanReport
 
-from .conftest import BASE, TOOL, Shop, seconds_hidden
+from .conftest import TOOL, Shop, seconds_hidden
 
 
 def test_only_builds_what_it_names(shop_here: Shop) -> None:
@@ -73,7 +73,9 @@ def test_json_is_all_of_stdout_and_progress_is_on_stderr(shop_here: Shop) -> Non
     report = msgspec.json.decode(done.stdout, type=ImagesReport, strict=True)
     assert [image.service for image in report.images] == ["alpha", "beta"]
     assert report.version == "1.0.0"
-    assert [(base.name, base.image, base.stand_in) for base in report.bases] == [("small", BASE, False)]
+    assert [(base.name, base.image, base.stand_in) for base in report.bases] == [
+        ("small", shop_here.base, False)
+    ]
     assert "alpha | building: no image yet\n" in done.stderr
 
 
@@ -98,7 +100,7 @@ def test_quiet_prints_the_result_only(shop_here: Shop) -> None:
     assert re.fullmatch(
         r"2 built in N s \(Docker Engine \S+, (classic|containerd) image store\)", seconds_hidden(total)
     )
-    assert any(line.startswith(f"base {BASE} is ") for line in more)
+    assert any(line.startswith(f"base {shop_here.base} is ") for line in more)
 
 
 def test_logs_hold_all_steps(shop_here: Shop) -> None:
@@ -150,10 +152,10 @@ class TestSizes:
         assert "latest" in fat.tags("alpha")
 
     def test_on_a_stand_in_the_limit_is_beyond_the_base(self, fat: Shop, token: str) -> None:
-        stand_in = f"sfit-{token}-base:1"
+        stand_in = f"sfit-{token}-stand-in:1"
         _make_stand_in(fat, stand_in)
         text = (fat.folder / "streamflow.yaml").read_text()
-        (fat.folder / "streamflow.yaml").write_text(text.replace(BASE, stand_in))
+        (fat.folder / "streamflow.yaml").write_text(text.replace(fat.base, stand_in))
 
         done = fat.images("v1.0.0", "--quiet", "--strict-sizes")
 
@@ -162,7 +164,7 @@ class TestSizes:
 
 
 def _make_stand_in(shop: Shop, name: str) -> None:
-    text = f"FROM {BASE}\nLABEL org.streamflow.stand-in=true\n"
+    text = f"FROM {shop.base}\nLABEL org.streamflow.stand-in=true\n"
     subprocess.run(
         ["docker", "build", "--quiet", "--tag", name, "-"],
         input=text, env=shop.live.environ, text=True, check=True, capture_output=True,
