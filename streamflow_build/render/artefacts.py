@@ -6,7 +6,6 @@ from pathlib import PurePosixPath
 
 import msgspec
 
-from streamflow_build.errors import ConfigError
 from streamflow_build.model.project import Project, Service
 from streamflow_build.render import locks
 from streamflow_build.render.locks import Lock, Locks
@@ -28,7 +27,7 @@ class Artefact(msgspec.Struct, frozen=True):
 def artefacts(project: Project) -> tuple[Artefact, ...]:
     """All derived files, sorted by path. Reads the locks and the templates, writes nothing.
 
-    Raises ConfigError for a lock or a template that is wrong, and for sources that meet in the image.
+    Raises ConfigError for a lock or a template that is wrong.
     """
     templates, locked = Templates(project.root), locks.read(project)
     requirements = {
@@ -51,23 +50,9 @@ def artefacts(project: Project) -> tuple[Artefact, ...]:
 
 
 def copies(service: Service) -> tuple[tuple[str, str], ...]:
-    """Each source and its place in the image: below /app, without the folder that Python imports from.
-
-    Raises ConfigError for sources of which one would overwrite the other.
-    """
-    found: dict[PurePosixPath, str] = {}
-    for source in service.sources:
-        path, root = PurePosixPath(source), service.source_root
-        target = _APP / (path.relative_to(root) if path.is_relative_to(root) else path)
-        for other, owner in found.items():
-            if target.is_relative_to(other) or other.is_relative_to(target):
-                raise ConfigError(
-                    f"services.{service.name}.sources: {owner} and {source} meet in the image, "
-                    f"at {other} and {target}.",
-                    hint="Move one of them, or change source_root: what is below it is what Python imports.",
-                )
-        found[target] = source
-    return tuple((source, str(target)) for target, source in found.items())
+    """Each source and its place in the image: below /app, without the folder that Python imports from."""
+    root = service.source_root
+    return tuple((source, str(_APP / PurePosixPath(source).relative_to(root))) for source in service.sources)
 
 
 def _dockerfile(templates: Templates, project: Project, service: Service, locked: Locks) -> str:
