@@ -32,7 +32,7 @@ lint: .venv
 	MYPYPATH=scripts $(BIN)/mypy scripts/*.py scripts/machine
 	$(BIN)/lint-imports
 	$(BIN)/shellcheck scripts/engine scripts/bases .ci/run
-	$(BIN)/hadolint docker/*/Dockerfile
+	$(BIN)/hadolint docker/*/Dockerfile tests/golden/render/*/docker/*/Dockerfile
 	$(BIN)/check-jsonschema --schemafile streamflow.schema.json streamflow.yaml
 	$(BIN)/streamflow-build render --check
 
