@@ -16,10 +16,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-import pytest
-
 import docker
+import pytest
 from docker.errors import APIError, ImageNotFound
+
 from streamflow_build.engine.docker_engine import DockerEngine, connect
 from streamflow_build.model.image import BuildRequest, ContextFile
 
@@ -30,7 +30,7 @@ LABEL = "org.streamflow.test"
 
 
 class Live(NamedTuple):
-    """A running engine: how programs are told of it, its socket's address and docker-py's own client of it."""
+    """A running engine: how programs are told of it, its address, and docker-py's own client of it."""
 
     environ: dict[str, str]
     address: str
@@ -39,7 +39,9 @@ class Live(NamedTuple):
 
 def _started(store: str | None) -> Iterator[Live]:
     store_arguments = ["--store", store] if store else []
-    started = subprocess.run([ROOT / "scripts/engine", "start", *store_arguments], capture_output=True, text=True)
+    started = subprocess.run(
+        [ROOT / "scripts/engine", "start", *store_arguments], capture_output=True, text=True, check=False
+    )
     if started.returncode != 0:
         pytest.fail(f"These tests need a Docker Engine.\n{started.stderr}")
     told = subprocess.run(
@@ -57,7 +59,7 @@ def _started(store: str | None) -> Iterator[Live]:
 
 
 def _base() -> bytes:
-    """A base image made of this machine's own shell and a few of its programs: small, and from no registry."""
+    """A base image made of this machine's own shell and a few programs: small, and from no registry."""
     files: dict[str, Path] = {}
     for program in PROGRAMS:
         found = shutil.which(program)

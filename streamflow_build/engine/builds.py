@@ -74,7 +74,8 @@ class Builds:
         for name, value in request.secrets.items():
             if len(value) > LARGEST_SECRET:
                 raise StepFailed(
-                    f"The secret {name!r} has {len(value)} bytes, and a build can be given {LARGEST_SECRET} at most."
+                    f"The secret {name!r} has {len(value)} bytes, and a build can be given "
+                    f"{LARGEST_SECRET} at most."
                 )
         trace = Trace()
         with self._registered(request) as running:

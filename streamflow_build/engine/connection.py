@@ -1,4 +1,4 @@
-"""The way to the engine: which one, a client per thread, and what its failures mean to the rest of the tool."""
+"""The way to the engine: which one, a client per thread, and what its failures mean to the tool."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ NEWEST_API = (1, 51)
 _DEFAULT = "unix:///var/run/docker.sock"
 _HELLO_SECONDS = 20
 _START = (
-    "Start Docker, or name a running engine in DOCKER_HOST; in a checkout of the project, `scripts/engine start` "
-    'makes a private one and `eval "$(scripts/engine env)"` names it.'
+    "Start Docker, or name a running engine in DOCKER_HOST; in a checkout of the project, "
+    '`scripts/engine start` makes a private one and `eval "$(scripts/engine env)"` names it.'
 )
 _WENT_AWAY = (requests.RequestException, urllib3.exceptions.HTTPError, http.client.HTTPException, OSError)
 
@@ -102,9 +102,9 @@ class Connection:
             raise EngineError(
                 f"The Docker Engine at {self.address} can't be used: {error}", hint=_START
             ) from error
-        if self.address.startswith("unix://"):
-            # No proxy stands before a socket, and looking for one costs more than the request does.
-            client.trust_env = False
+        # REQUESTS_CA_BUNDLE would replace the engine's own authority, and looking for a proxy costs more than
+        # a request does.
+        client.trust_env = False
         return client
 
     def _greet(self) -> tuple[int, ...]:
@@ -123,7 +123,8 @@ class Connection:
         api = tuple(int(part) for part in spoken.split("."))
         if api < OLDEST_API:
             raise EngineError(
-                f"The Docker Engine at {self.address} is too old: it speaks API {spoken}, and builds need 1.42.",
+                f"The Docker Engine at {self.address} is too old: it speaks API {spoken}, and builds need "
+                "1.42.",
                 hint="Install Docker Engine 23 or newer.",
             )
         if answer.headers.get("Builder-Version") != "2":

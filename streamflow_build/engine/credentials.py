@@ -1,4 +1,4 @@
-"""Who the user is to a registry, as Docker's own configuration says (config.json, credential stores and helpers)."""
+"""Who the user is to a registry, as Docker's own configuration says (config.json, credential helpers)."""
 
 from __future__ import annotations
 
@@ -25,9 +25,10 @@ class Credentials(NamedTuple):
 
 
 def credentials(host: str) -> Credentials:
-    """The credentials for a registry's host, as BuildKit asks for them (Docker Hub asks as registry-1.docker.io).
+    """The credentials for a registry's host, as BuildKit asks for them.
 
-    May run a credential helper. Raises RegistryError when the configuration or the helper is broken.
+    Docker Hub asks as registry-1.docker.io. May run a credential helper. Raises RegistryError when the
+    configuration or the helper is broken.
     """
     try:
         with warnings.catch_warnings():

@@ -81,7 +81,8 @@ class DockerEngine:
 
     @property
     def _builds(self) -> Builds:
-        # gRPC and protobuf cost as much to import as docker-py does; a run in which nothing changed needs neither.
+        # gRPC and protobuf cost as much to import as docker-py does; a run in which nothing changed needs
+        # neither.
         from streamflow_build.engine.builds import Builds  # noqa: PLC0415
 
         with self._lock:

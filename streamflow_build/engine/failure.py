@@ -1,4 +1,4 @@
-"""What is to be said of a build that failed: its step and line, and the cause in plain words where it is known."""
+"""What is to be said of a build that failed: its step and line, and its cause where it is a known one."""
 
 from __future__ import annotations
 
@@ -24,13 +24,14 @@ _CAUSES = (
     _Cause(
         re.compile(r"no space left on device", re.IGNORECASE),
         lambda _: "The engine's disk is full: no space left on device.",
-        "`docker system df` shows what fills it; `docker builder prune` and `docker image prune` free the most.",
+        "`docker system df` shows what fills it; `docker builder prune` and `docker image prune` free the "
+        "most.",
     ),
     _Cause(
         re.compile(r"failed to resolve source metadata for (?P<base>\S+): (?P<words>.*)", re.DOTALL),
         lambda found: f"The base image {familiar(found['base'])} can't be had: {found['words'].strip()}",
-        "Check its name, that the engine reaches its registry, and `docker login`; `mirrors:` in streamflow.yaml "
-        "names another place to have it from.",
+        "Check its name, that the engine reaches its registry, and `docker login`; `mirrors:` in "
+        "streamflow.yaml names another place to have it from.",
     ),
     _Cause(
         re.compile(r'failed to calculate checksum of ref \S+: "(?P<path>[^"]*)": not found'),
@@ -48,13 +49,14 @@ _CAUSES = (
             r"|was not found in the package registry and you require )(?P<what>[^\s,]+)"
         ),
         lambda found: f"The requirement {found['what']} does not exist in the package index.",
-        "Correct it in the service's requirements; an index of your own is named in pip.conf or PIP_INDEX_URL.",
+        "Correct it in the service's requirements; an index of your own is named in pip.conf or "
+        "PIP_INDEX_URL.",
     ),
     _Cause(
         re.compile(r"Wheels are required for `(?P<what>[^`]+)`"),
         lambda found: f"The requirement {found['what']} has no wheel, and its lock allows nothing else.",
-        "Allow it in the lock, as `uv pip compile` does with --no-binary NAME and --emit-build-options: then it "
-        "is built from source, with the service's `build_packages`.",
+        "Allow it in the lock, as `uv pip compile` does with --no-binary NAME and --emit-build-options: then "
+        "it is built from source, with the service's `build_packages`.",
     ),
     _Cause(
         re.compile(r"Failed to build `(?P<what>[^`]+)`"),

@@ -24,8 +24,11 @@ class EngineInfo(msgspec.Struct, frozen=True):
 
 
 class StepStarted(msgspec.Struct, frozen=True):
-    """A step of a build began. ``name`` is BuildKit's, such as ``[common 2/3] RUN uv pip install …``; ``number`` of
-    ``total`` counts the steps of this build, in the order in which they began, among those known so far."""
+    """A step of a build began.
+
+    ``name`` is BuildKit's, such as ``[common 2/3] RUN uv pip install …``; ``number`` of ``total`` counts the
+    steps of this build, in the order in which they began, among those known so far.
+    """
 
     step: str
     name: str
@@ -34,7 +37,7 @@ class StepStarted(msgspec.Struct, frozen=True):
 
 
 class StepProgress(msgspec.Struct, frozen=True):
-    """Bytes done of a step that transfers something, such as a base's layer; ``total`` is 0 where it is unknown."""
+    """Bytes done of a step that transfers something, such as a base's layer; ``total`` is 0 if unknown."""
 
     step: str
     what: str
@@ -60,7 +63,7 @@ class StepFinished(msgspec.Struct, frozen=True):
 
 
 class BuildWarning(msgspec.Struct, frozen=True):
-    """BuildKit's linter has something to say about a line of the Dockerfile (1-based; 0 where it names none)."""
+    """BuildKit's linter has something to say about a line of the Dockerfile (1-based; 0 for no line)."""
 
     message: str
     line: int
@@ -73,19 +76,19 @@ PullObserver = Callable[[str, int, int], None]
 
 
 class Built(msgspec.Struct, frozen=True):
-    """A finished build: the image, and how many of its RUN, COPY, ADD and WORKDIR steps came from the cache."""
+    """A finished build: the image; how many of its RUN, COPY, ADD and WORKDIR steps came from the cache."""
 
     image: Image
     steps: int
     cached: int
 
 
-class StepFailed(BuildError):
+class StepFailed(BuildError):  # noqa: N818 - what happened, as events are named
     """A build failed; the attributes say where.
 
-    ``step`` is BuildKit's name of the failed step, or None where the build failed outside any step (a Dockerfile that
-    doesn't parse, a base image that can't be had). ``dockerfile_line`` is 1-based, None where it is unknown.
-    ``output`` holds the last lines that the failed step printed, at most 30.
+    ``step`` is BuildKit's name of the failed step, or None where the build failed outside any step (a
+    Dockerfile that doesn't parse, a base image that can't be had). ``dockerfile_line`` is 1-based, None where
+    it is unknown. ``output`` holds the last lines that the failed step printed, at most 30.
     """
 
     def __init__(
@@ -103,7 +106,7 @@ class StepFailed(BuildError):
         self.output = output
 
 
-class BuildCancelled(BuildError):
+class BuildCancelled(BuildError):  # noqa: N818 - what happened
     """The build was cancelled by ``Engine.cancel``; no tag was set."""
 
 
@@ -138,7 +141,7 @@ class Engine(Protocol):
         """Give an image, named by its id, further names."""
 
     def cancel(self) -> None:
-        """End every build that runs, from any thread; each then raises BuildCancelled. Later builds are refused."""
+        """End every build that runs; each then raises BuildCancelled. Later builds are refused."""
 
     def close(self) -> None:
         """Close all connections. The engine can't be used afterwards."""

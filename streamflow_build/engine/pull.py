@@ -60,6 +60,6 @@ def _unavailable(reference: str, source: str, host: str, words: str) -> Registry
     through = "" if source == reference else f" through the mirror {source}"
     return RegistryError(
         f"The image {reference} can't be had{through}: {words}",
-        hint=f"Check its name, that {host} can be reached from the engine, and `docker login {host}`; `mirrors:` in "
-        "streamflow.yaml names another place to have it from.",
+        hint=f"Check its name, that {host} can be reached from the engine, and `docker login {host}`; "
+        "`mirrors:` in streamflow.yaml names another place to have it from.",
     )

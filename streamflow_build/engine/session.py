@@ -1,7 +1,7 @@
-"""A build's session: a gRPC service that BuildKit calls back, over a connection that the engine was asked to turn.
+"""A build's session: a gRPC service that BuildKit calls back, over a connection which the engine turned.
 
-It carries what must never be in a layer: secrets, and the credentials for private base images. Each build has a
-session of its own; one thread with one event loop serves all of them.
+It carries what must never be in a layer: secrets, and the credentials for private base images. Each build has
+a session of its own; one thread with one event loop serves all of them.
 """
 
 from __future__ import annotations

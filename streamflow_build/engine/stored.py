@@ -1,4 +1,4 @@
-"""The images that an engine holds: inspect, history, tags; what the engine answers becomes the model's types."""
+"""The images that an engine holds: inspect, history, tags; its answers become the model's types."""
 
 from __future__ import annotations
 

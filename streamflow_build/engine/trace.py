@@ -24,12 +24,12 @@ KEPT_LINES = 30
 STEP = re.compile(r"\[(?:(?P<stage>\S+) )? *(?P<number>\d+)/\d+\] (?P<keyword>[A-Z]+)")
 """BuildKit's name of a step: its stage (where there are several), its place in it, and its instruction."""
 _COUNTED = frozenset({"RUN", "COPY", "ADD", "WORKDIR"})
-"""Whether a FROM comes from the cache varies with what else the engine knows, so it says nothing about a build."""
+"""Whether a FROM comes from the cache varies with what else the engine knows, so it says nothing."""
 _NANO = 1_000_000_000
 
 
 class Step:
-    """What is known of one step (a vertex of BuildKit's graph): what it is, how far it is, what it printed last."""
+    """What is known of one step, a vertex of BuildKit's graph: what it is, how far it is, what it printed."""
 
     def __init__(self, digest: str, name: str) -> None:
         self.digest = digest
@@ -127,7 +127,7 @@ class Trace:
 
 
 def _shown(name: str) -> bool:
-    """Whether it is something that the Dockerfile asks for, or the image's export; BuildKit has more to do."""
+    """Whether it is something that the Dockerfile asks for, or the image's export."""
     return STEP.match(name) is not None or name.startswith("exporting to ")
 
 

@@ -22,8 +22,8 @@ _NOT_NOW = (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWant
 class Hijacked(NamedTuple):
     """A connection that no longer speaks HTTP.
 
-    ``early`` is what http.client had already read of the new protocol; the response closes the socket, which doesn't
-    block, when it is collected.
+    ``early`` is what http.client had already read of the new protocol; the response closes the socket, which
+    doesn't block, when it is collected.
     """
 
     socket: sockets.socket

@@ -17,10 +17,10 @@ _PROGRAM, _DATA = 0o755, 0o644
 def collect(root: Path, paths: Iterable[str], ignore: str | None) -> tuple[ContextFile, ...]:
     """The files at and below the paths, sorted by path.
 
-    The paths are relative to the root; ``ignore`` is the text of a .dockerignore file. Modes are 0755 for what
-    its owner may execute and 0644 for all else, whatever the umask of a checkout was. A symbolic link stays one.
-    Raises ConfigError for what can't be read, for what is no file, folder or link, and for a link that leads out
-    of the paths.
+    The paths are relative to the root; ``ignore`` is the text of a .dockerignore file. Modes are 0755 for
+    what its owner may execute and 0644 for all else, whatever the umask of a checkout was. A symbolic link
+    stays one. Raises ConfigError for what can't be read, for what is no file, folder or link, and for a link
+    that leads out of the paths.
     """
     declared = tuple(posixpath.normpath(path) for path in paths)
     rules = DockerIgnore(ignore or "")

@@ -1,8 +1,8 @@
 """What a .dockerignore file keeps out of a build context, exactly as Docker does it.
 
 The rules are those of moby/patternmatcher, as BuildKit applies them while it walks a folder: a pattern that
-matched a folder holds for all below it, later patterns win, and one that could change nothing where the folder
-stood is not remembered for what is below.
+matched a folder holds for all below it, later patterns win, and one that could change nothing where the
+folder stood is not remembered for what is below.
 """
 
 from __future__ import annotations

@@ -54,7 +54,7 @@ def pip_conf(settings: PipSettings, *, cert: str | None) -> str:
 
 
 def uv_conf(settings: PipSettings) -> str:
-    """The settings as a uv.toml, or nothing where uv has no use for any: uv doesn't read pip's configuration."""
+    """The settings as a uv.toml, since uv doesn't read pip's; nothing where uv has no use for any."""
     lines = []
     if index := settings.get("index-url"):
         lines.append(f"index-url = {_toml(index[-1])}")
@@ -103,7 +103,7 @@ def _parsed(place: Path) -> configparser.RawConfigParser:
 
 
 def _merge(settings: PipSettings, said: Mapping[str, str]) -> None:
-    """Take the options that matter from one section or the environment; an empty value says nothing to pip."""
+    """Take the options that matter from one section or the environment; an empty value says nothing."""
     for name, value in said.items():
         option = name.lower().replace("_", "-").removeprefix("--")
         if option in (*_LISTS, *_SINGLE) and value.strip():

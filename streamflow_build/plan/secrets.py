@@ -78,8 +78,8 @@ def _named(
         value = _read(place, f"the secret {secret.id!r} that the service {service.name!r} needs")
     if len(value) > LARGEST:
         raise ConfigError(
-            f"The secret {secret.id!r} of the service {service.name!r} has {len(value)} bytes, and a build can "
-            f"be given {LARGEST} at most.",
+            f"The secret {secret.id!r} of the service {service.name!r} has {len(value)} bytes, and a build "
+            f"can be given {LARGEST} at most.",
         )
     return value
 

@@ -41,7 +41,9 @@ def test_an_unknown_image_is_none_and_has_no_history(engine: Engine, token: str)
         engine.history(f"streamflow-{token}:1")
 
 
-def test_a_built_image_has_its_tags_labels_and_layers(engine: Engine, request_of: RequestOf, token: str) -> None:
+def test_a_built_image_has_its_tags_labels_and_layers(
+    engine: Engine, request_of: RequestOf, token: str
+) -> None:
     request = request_of("RUN echo {token}\nCOPY hello.txt /hello.txt\n", HELLO)
 
     built = engine.build(request, quiet)
@@ -80,7 +82,9 @@ def test_a_changed_file_is_built_again(engine: Engine, request_of: RequestOf) ->
 def test_the_observer_hears_of_every_step_and_line(engine: Engine, request_of: RequestOf, token: str) -> None:
     events: list[BuildEvent] = []
 
-    engine.build(request_of("RUN echo one {token}; echo two\nCOPY hello.txt /hello.txt\n", HELLO), events.append)
+    engine.build(
+        request_of("RUN echo one {token}; echo two\nCOPY hello.txt /hello.txt\n", HELLO), events.append
+    )
 
     started = [event for event in events if isinstance(event, StepStarted)]
     finished = [event for event in events if isinstance(event, StepFinished)]
@@ -88,12 +92,18 @@ def test_the_observer_hears_of_every_step_and_line(engine: Engine, request_of: R
     assert {event.step for event in started} == {event.step for event in finished}
     assert not any(event.error for event in finished)
     steps = {event.step: event.name for event in started}
-    lines = [(steps[event.step].partition("] ")[2], event.line) for event in events if isinstance(event, StepOutput)]
+    lines = [
+        (steps[event.step].partition("] ")[2], event.line)
+        for event in events
+        if isinstance(event, StepOutput)
+    ]
     step = f"RUN echo one {token}; echo two"
     assert lines == [(step, f"one {token}"), (step, "two")]
 
 
-def test_a_failed_step_says_which_where_and_what_it_printed(engine: Engine, request_of: RequestOf, token: str) -> None:
+def test_a_failed_step_says_which_where_and_what_it_printed(
+    engine: Engine, request_of: RequestOf, token: str
+) -> None:
     events: list[BuildEvent] = []
     printed = "; ".join(f"echo line {number}" for number in range(40))
     request = request_of(f"RUN echo {{token}}\n\n# a comment\nRUN {printed}; exit 3\n")
@@ -105,7 +115,9 @@ def test_a_failed_step_says_which_where_and_what_it_printed(engine: Engine, requ
     assert failure.value.step == f"[3/3] RUN {printed}; exit 3"
     assert failure.value.dockerfile_line == 5
     assert failure.value.output == tuple(f"line {number}" for number in range(10, 40))
-    assert [event.name for event in events if isinstance(event, StepFinished) and event.error] == [failure.value.step]
+    assert [event.name for event in events if isinstance(event, StepFinished) and event.error] == [
+        failure.value.step
+    ]
     assert engine.image(f"streamflow-{token}:1.0") is None
 
 
@@ -150,7 +162,9 @@ def test_all_names_are_given_or_none(engine: Engine, request_of: RequestOf, toke
     second = engine.build(request_of("RUN echo {token}\nCOPY hello.txt /b\n", HELLO, tags=other), quiet).image
     refused = f"streamflow-{token}:new", f"streamflow-{token}:latest", f"Streamflow-{token}:Bad Name"
 
-    with pytest.raises(EngineError, match=f" refused .* Streamflow-{token}:Bad Name: invalid reference format"):
+    with pytest.raises(
+        EngineError, match=f" refused .* Streamflow-{token}:Bad Name: invalid reference format"
+    ):
         engine.tag(second.id, refused)
 
     kept = [image.tags for id_ in (first.id, second.id) if (image := engine.image(id_))]

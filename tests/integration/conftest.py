@@ -1,4 +1,4 @@
-"""What stands between the tool and an engine in these tests: a proxy that can be cut, and a private registry."""
+"""What stands around an engine in these tests: a proxy that can be cut, and a private registry."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def proxied(default_store: Any, tmp_path: Path) -> Iterator[tuple[Proxy, dict[st
 
 @pytest.fixture(params=["tcp", "tls"])
 def over_tcp(request: pytest.FixtureRequest, default_store: Any, tmp_path: Path) -> Iterator[dict[str, str]]:
-    """The environment that leads to the default engine over TCP, plain and with certificates on both sides."""
+    """The environment that leads to the default engine over TCP, plain and with certificates."""
     listener = socket.create_server(("127.0.0.1", 0))
     environ = {**default_store.environ, "DOCKER_HOST": f"tcp://127.0.0.1:{listener.getsockname()[1]}"}
     context = None
@@ -98,7 +98,8 @@ def _certificates(folder: Path) -> None:
     """A certificate for 127.0.0.1 that is its own authority, for server and client alike."""
     subprocess.run(
         ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1",
-         "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", folder / "key.pem", "-out", folder / "cert.pem"],
+         "-addext", "subjectAltName=IP:127.0.0.1",
+         "-keyout", folder / "key.pem", "-out", folder / "cert.pem"],
         check=True,
         capture_output=True,
     )  # fmt: skip
@@ -126,7 +127,7 @@ def http_server() -> Iterator[Callable[[type[BaseHTTPRequestHandler]], int]]:
 
 @pytest.fixture
 def private_registry(http_server: Callable[[type[BaseHTTPRequestHandler]], int], token: str) -> str:
-    """The host of a registry which has one image under every name, and lets in `me` with the password `s3cret`."""
+    """The host of a registry which has one image under every name, and lets in `me` with `s3cret`."""
     layer = bytes(10240)
     packed = gzip.compress(layer, mtime=0)
     config = json.dumps({
@@ -141,6 +142,9 @@ def private_registry(http_server: Callable[[type[BaseHTTPRequestHandler]], int],
     allowed = "Basic " + base64.b64encode(b"me:s3cret").decode()
 
     class Registry(BaseHTTPRequestHandler):
+        # So that an engine which tries TLS first is answered in HTTP, which makes it try again without.
+        default_request_version = "HTTP/1.1"
+
         def do_GET(self) -> None:
             body, kind = b"{}", "application/json"
             if self.headers.get("Authorization") != allowed:
@@ -161,7 +165,7 @@ def private_registry(http_server: Callable[[type[BaseHTTPRequestHandler]], int],
             if self.command == "GET":
                 self.wfile.write(body)
 
-        do_HEAD = do_GET
+        do_HEAD = do_GET  # noqa: N815
 
         def log_message(self, *_: object) -> None:
             """Say nothing."""

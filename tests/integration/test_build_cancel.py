@@ -41,7 +41,9 @@ def test_every_running_step_ends(
             if isinstance(event, StepOutput):
                 running[number].set()
 
-        request = request_of(f"RUN echo {{token}} {number}; sleep {seconds}\n", tags=(f"streamflow-{token}:{number}",))
+        request = request_of(
+            f"RUN echo {{token}} {number}; sleep {seconds}\n", tags=(f"streamflow-{token}:{number}",)
+        )
         try:
             engine.build(request, observe)
         except BuildCancelled as error:
@@ -52,7 +54,9 @@ def test_every_running_step_ends(
         thread.start()
     assert all(event.wait(SECONDS) for event in running)
     if not processes(seconds):
-        pytest.fail("the engine's processes can't be seen from here, so this test can't tell whether they end")
+        pytest.fail(
+            "the engine's processes can't be seen from here, so this test can't tell whether they end"
+        )
     engine.cancel()
     for thread in threads:
         thread.join(SECONDS)

@@ -15,8 +15,8 @@ from streamflow_build.plan.context import collect
 
 PATHS = (
     "a.py", "a.pyc", "b/a.py", "b/c/a.py", "b/c/d.txt", "b/__pycache__/a.pyc", "c", "x/y/z", "x/y/w", "x/v",
-    "#odd", "!odd", "services/shared/m.py", "services/shared/__pycache__/m.pyc", "services/other/n.py", "sp ace/f",
-    "a.b", "axb", ".hidden/f", ".env",
+    "#odd", "!odd", "services/shared/m.py", "services/shared/__pycache__/m.pyc", "services/other/n.py",
+    "sp ace/f", "a.b", "axb", ".hidden/f", ".env",
 )  # fmt: skip
 RULES = (
     "",
@@ -64,6 +64,7 @@ def test_the_same_files_as_docker_sends(rules: str, tmp_path: Path, default_stor
         env=default_store.environ,
         capture_output=True,
         text=True,
+        check=False,
     )
     assert built.returncode == 0, built.stderr
     sent = {str(file.relative_to(out)) for file in out.rglob("*") if file.is_file()}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import gc
+import warnings
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
@@ -16,9 +18,18 @@ from streamflow_build.model.image import BuildRequest
 
 RequestOf = Callable[..., BuildRequest]
 START = (
-    "Start Docker, or name a running engine in DOCKER_HOST; in a checkout of the project, `scripts/engine start` "
-    'makes a private one and `eval "$(scripts/engine env)"` names it.'
+    "Start Docker, or name a running engine in DOCKER_HOST; in a checkout of the project, "
+    '`scripts/engine start` makes a private one and `eval "$(scripts/engine env)"` names it.'
 )
+
+
+@pytest.fixture(autouse=True)
+def _sockets_that_docker_py_leaves() -> Iterator[None]:
+    """A local socket that couldn't connect is left open by docker-py, and Python says so."""
+    yield
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
 
 
 def no_engine(environ: dict[str, str]) -> str:
@@ -40,8 +51,8 @@ def test_no_engine_where_docker_host_points(tmp_path: Path) -> None:
 
 def test_an_engine_over_ssh_is_refused() -> None:
     assert no_engine({"DOCKER_HOST": "ssh://build@example.test"}) == (
-        "The Docker Engine at ssh://build@example.test (from DOCKER_HOST) is reached over SSH, which builds can't "
-        "use.\nForward its socket with `ssh -NL /tmp/docker.sock:/var/run/docker.sock HOST` and set "
+        "The Docker Engine at ssh://build@example.test (from DOCKER_HOST) is reached over SSH, which builds "
+        "can't use.\nForward its socket with `ssh -NL /tmp/docker.sock:/var/run/docker.sock HOST` and set "
         "DOCKER_HOST=unix:///tmp/docker.sock."
     )
 
@@ -51,13 +62,17 @@ def test_an_engine_over_ssh_is_refused() -> None:
     [
         (
             {"Api-Version": "1.41", "Builder-Version": "2"},
-            "The Docker Engine at {} is too old: it speaks API 1.41, and builds need 1.42.\n"
-            "Install Docker Engine 23 or newer.",
+            (
+                "The Docker Engine at {} is too old: it speaks API 1.41, and builds need 1.42.\n"
+                "Install Docker Engine 23 or newer."
+            ),
         ),
         (
             {"Api-Version": "1.51", "Builder-Version": "1"},
-            "The Docker Engine at {} builds without BuildKit, which builds need.\n"
-            'Use a Linux engine whose daemon.json doesn\'t say `"features": {{"buildkit": false}}`.',
+            (
+                "The Docker Engine at {} builds without BuildKit, which builds need.\n"
+                'Use a Linux engine whose daemon.json doesn\'t say `"features": {{"buildkit": false}}`.'
+            ),
         ),
         ({}, f"What answers at {{}} (from DOCKER_HOST) is no Docker Engine.\n{START}"),
     ],
@@ -106,12 +121,15 @@ def test_an_engine_that_dies_in_the_middle_of_a_build(
 def test_a_full_disk_is_named(engine: DockerEngine, request_of: RequestOf) -> None:
     with pytest.raises(StepFailed) as failure:
         engine.build(
-            request_of("RUN --mount=type=tmpfs,target=/full,size=65536 dd if=/dev/zero of=/full/{token} bs=65536\n"),
+            request_of(
+                "RUN --mount=type=tmpfs,target=/full,size=65536 dd if=/dev/zero of=/full/{token} bs=65536\n"
+            ),
             lambda _: None,
         )
     assert str(failure.value) == (
         "The engine's disk is full: no space left on device.\n"
-        "`docker system df` shows what fills it; `docker builder prune` and `docker image prune` free the most."
+        "`docker system df` shows what fills it; `docker builder prune` and `docker image prune` free the "
+        "most."
     )
 
 

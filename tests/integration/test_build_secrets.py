@@ -74,7 +74,9 @@ def test_a_larger_one_is_refused_before_the_build(engine: DockerEngine, request_
         engine.build(
             request_of("RUN echo {token}\n", secrets={"large": b"x" * (500 * 1024 + 1)}), lambda _: None
         )
-    assert str(failure.value) == "The secret 'large' has 512001 bytes, and a build can be given 512000 at most."
+    assert (
+        str(failure.value) == "The secret 'large' has 512001 bytes, and a build can be given 512000 at most."
+    )
 
 
 def test_the_hosts_bundle_is_in_place_where_the_dockerfiles_want_it(

@@ -37,8 +37,8 @@ def test_a_secret_travels_over_tcp_and_tls(
 
 
 def test_many_sessions_at_once_and_one_after_another(engine: DockerEngine, request_of: RequestOf) -> None:
-    """The engine's first bytes come early in some connections only; thirty show both kinds."""
-    for number in range(30):
+    """The engine's first bytes come early in some connections only; twelve show both kinds."""
+    for number in range(12):
         lines: list[str] = []
         engine.build(
             request_of(READ, secrets={"token": f"value {number}\n".encode()}, no_cache=True),
@@ -60,7 +60,7 @@ def helper(folder: Path, host: str) -> None:
 
 
 @pytest.mark.parametrize("configure", [auths, helper])
-def test_a_private_base_is_had_with_dockers_own_credentials(
+def test_a_private_base_is_had_with_dockers_own_credentials(  # noqa: PLR0913, PLR0917 - fixtures
     configure: Callable[[Path, str], None],
     engine: DockerEngine,
     request_of: RequestOf,
@@ -81,7 +81,7 @@ def test_a_private_base_is_had_with_dockers_own_credentials(
     assert "s3cret" not in repr(built)
 
 
-def test_a_private_base_is_refused_without(
+def test_a_private_base_is_refused_without(  # noqa: PLR0913, PLR0917 - fixtures
     engine: DockerEngine,
     request_of: RequestOf,
     token: str,
@@ -91,8 +91,12 @@ def test_a_private_base_is_refused_without(
 ) -> None:
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
     with pytest.raises(StepFailed) as failure:
-        engine.build(request_of(f"FROM {private_registry}/refused/{token}:1\nCOPY docker /docker\n"), lambda _: None)
-    assert failure.value.message.startswith(f"The base image {private_registry}/refused/{token}:1 can't be had: ")
+        engine.build(
+            request_of(f"FROM {private_registry}/refused/{token}:1\nCOPY docker /docker\n"), lambda _: None
+        )
+    assert failure.value.message.startswith(
+        f"The base image {private_registry}/refused/{token}:1 can't be had: "
+    )
     assert "401" in failure.value.message
     assert failure.value.dockerfile_line == 2
 

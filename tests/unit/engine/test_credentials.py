@@ -28,7 +28,11 @@ LOGIN = {"auth": base64.b64encode(b"me:s3cret").decode()}
     ids=["none", "login", "url", "other host", "hub", "hub's name", "port", "identity token", "empty"],
 )
 def test_docker_configuration_is_asked(
-    config: dict[str, object], host: str, expected: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    config: dict[str, object],
+    host: str,
+    expected: tuple[str, str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     (tmp_path / "config.json").write_text(json.dumps(config))
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))

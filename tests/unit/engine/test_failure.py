@@ -20,8 +20,12 @@ REQUEST = BuildRequest(
     secrets={},
 )
 EXIT = 'process "/bin/sh -c make" did not complete successfully: exit code: '
-REQUIREMENT = "Correct it in the service's requirements; an index of your own is named in pip.conf or PIP_INDEX_URL."
-DISK = "`docker system df` shows what fills it; `docker builder prune` and `docker image prune` free the most."
+REQUIREMENT = (
+    "Correct it in the service's requirements; an index of your own is named in pip.conf or PIP_INDEX_URL."
+)
+DISK = (
+    "`docker system df` shows what fills it; `docker builder prune` and `docker image prune` free the most."
+)
 
 
 def failed(message: str, printed: str = "") -> tuple[str, str | None]:
@@ -59,22 +63,22 @@ def failed(message: str, printed: str = "") -> tuple[str, str | None]:
         ),
         (
             f"{EXIT}1",
-            "ERROR: Could not find a version that satisfies the requirement idna==999 (from versions: 3.10)\n"
-            "ERROR: No matching distribution found for idna==999\n",
+            ("ERROR: Could not find a version that satisfies the requirement idna==999 (from versions: 3.10)\n"
+            "ERROR: No matching distribution found for idna==999\n"),
             "The requirement idna==999 does not exist in the package index.",
             REQUIREMENT,
         ),
         (
             f"{EXIT}1",
-            "  × No solution found when resolving dependencies:\n"
-            "  ╰─▶ Because there is no version of idna==999 and you require\n      idna==999, we can conclude that\n",
+            ("  \u00d7 No solution found when resolving dependencies:\n"
+            "  ╰─▶ Because there is no version of idna==999 and you require\n      idna==999, we can\n"),
             "The requirement idna==999 does not exist in the package index.",
             REQUIREMENT,
         ),
         (
             f"{EXIT}1",
-            "error: No solution found when resolving dependencies\n  cause: Because nope was not found in the package "
-            "registry and you require nope==1.0, we can conclude that your requirements are unsatisfiable.\n",
+            ("error: No solution found when resolving dependencies\n  cause: Because nope was not found in "
+            "the package registry and you require nope==1.0, we can conclude that your requirements are\n"),
             "The requirement nope==1.0 does not exist in the package index.",
             REQUIREMENT,
         ),
@@ -99,21 +103,25 @@ def failed(message: str, printed: str = "") -> tuple[str, str | None]:
         ("something new", "", "Something new", None),
     ],
     ids=[
-        "exit code", "killed", "disk full", "disk full in the step", "pip", "uv, wrapped", "uv", "hash", "certificate",
+        "exit code", "killed", "disk full", "disk full in the step", "pip", "uv, wrapped", "uv", "hash",
+        "certificate",
         "secret", "unknown",
     ],
 )  # fmt: skip
-def test_a_known_cause_is_said_in_plain_words(message: str, printed: str, said: str, hint: str | None) -> None:
+def test_a_known_cause_is_said_in_plain_words(
+    message: str, printed: str, said: str, hint: str | None
+) -> None:
     assert failed(message, printed) == (said, hint)
 
 
 def test_a_base_that_can_not_be_had() -> None:
-    words = "python:3.11-slim: failed to resolve source metadata for docker.io/library/python:3.11-slim: no such host"
+    base = "docker.io/library/python:3.11-slim"
+    words = f"python:3.11-slim: failed to resolve source metadata for {base}: no such host"
     error = failure(REQUEST, Trace(), words)
     assert str(error) == (
         "The base image python:3.11-slim can't be had: no such host\n"
-        "Check its name, that the engine reaches its registry, and `docker login`; `mirrors:` in streamflow.yaml names "
-        "another place to have it from."
+        "Check its name, that the engine reaches its registry, and `docker login`; `mirrors:` in "
+        "streamflow.yaml names another place to have it from."
     )
     assert (error.step, error.dockerfile_line, error.output) == (None, 1, ())
 

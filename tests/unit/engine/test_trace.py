@@ -27,7 +27,9 @@ def replay(name: str) -> tuple[Trace, list[BuildEvent]]:
     return trace, [event for line in lines for event in trace.events(base64.b64decode(line))]
 
 
-def vertex(*, digest: str = "d", name: str = STEP, started: int = 0, completed: int = 0, **more: object) -> bytes:
+def vertex(
+    *, digest: str = "d", name: str = STEP, started: int = 0, completed: int = 0, **more: object
+) -> bytes:
     message = StatusResponse()
     said = message.vertexes.add(digest=digest, name=name, **more)
     if started:
@@ -57,7 +59,7 @@ def test_a_recorded_build_is_told_step_by_step() -> None:
         (3, 6, "[common 3/3] RUN echo on"),
         (4, 6, "[stage-1 2/4] COPY --fro"),
         (5, 6, "[stage-1 3/4] COPY a /a"),
-        (6, 6, '[stage-1 4/4] RUN echo -'),
+        (6, 6, "[stage-1 4/4] RUN echo -"),
         (7, 7, "exporting to image"),
     ]
     assert [e.line for e in events if isinstance(e, StepOutput)] == ["one", "two", "no line end"]
@@ -81,7 +83,8 @@ def test_a_recorded_warning_names_its_line() -> None:
     assert [e for e in events if isinstance(e, BuildWarning)] == [
         BuildWarning("FromAsCasing: 'as' and 'FROM' keywords' casing do not match (line 1)", 1),
         BuildWarning(
-            'SecretsUsedInArgOrEnv: Do not use ARG or ENV instructions for sensitive data (ENV "DB_PASSWORD") (line 2)',
+            "SecretsUsedInArgOrEnv: Do not use ARG or ENV instructions for sensitive data "
+            '(ENV "DB_PASSWORD") (line 2)',
             2,
         ),
     ]
@@ -99,7 +102,16 @@ def test_a_recorded_warning_names_its_line() -> None:
         ([b"\xff\n"], ["\ufffd"]),
         ([b"\n\n"], ["", ""]),
     ],
-    ids=["lines", "chunks", "split character", "no line end", "progress bar", "crlf", "no utf-8", "empty lines"],
+    ids=[
+        "lines",
+        "chunks",
+        "split character",
+        "no line end",
+        "progress bar",
+        "crlf",
+        "no utf-8",
+        "empty lines",
+    ],
 )
 def test_chunks_become_lines(chunks: list[bytes], lines: list[str]) -> None:
     events = tell(vertex(started=1), *map(log, chunks), vertex(started=1, completed=2))
@@ -109,9 +121,16 @@ def test_chunks_become_lines(chunks: list[bytes], lines: list[str]) -> None:
 
 def test_a_step_told_of_twice_starts_and_ends_once() -> None:
     events = tell(
-        vertex(), vertex(started=1), vertex(started=1), vertex(started=1, completed=3), vertex(started=1, completed=3)
+        vertex(),
+        vertex(started=1),
+        vertex(started=1),
+        vertex(started=1, completed=3),
+        vertex(started=1, completed=3),
     )
-    assert events == [StepStarted("d", STEP, 1, 1), StepFinished("d", STEP, cached=False, seconds=2.0, error=None)]
+    assert events == [
+        StepStarted("d", STEP, 1, 1),
+        StepFinished("d", STEP, cached=False, seconds=2.0, error=None),
+    ]
 
 
 def test_an_error_after_the_end_is_told() -> None:

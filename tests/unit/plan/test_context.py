@@ -88,4 +88,7 @@ def test_a_pipe_is_refused(project: Path) -> None:
     os.mkfifo(project / "services/shared/pipe")
     with pytest.raises(ConfigError) as error:
         collect(project, ["services/shared"], None)
-    assert str(error.value) == "services/shared/pipe is neither a file nor a folder nor a link: no image can hold it."
+    assert (
+        str(error.value)
+        == "services/shared/pipe is neither a file nor a folder nor a link: no image can hold it."
+    )

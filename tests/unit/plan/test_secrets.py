@@ -147,7 +147,9 @@ def test_a_file_named_by_the_environment_replaces_the_users(tmp_path: Path) -> N
 def test_a_broken_configuration_of_pip_is_named(tmp_path: Path) -> None:
     own = tmp_path / "own.conf"
     own.write_text("index-url = https://own.test/simple\n")
-    with pytest.raises(ConfigError, match=rf"^pip's configuration {own} can't be read: File contains no section "):
+    with pytest.raises(
+        ConfigError, match=rf"^pip's configuration {own} can't be read: File contains no section "
+    ):
         secrets_of({"PIP_CONFIG_FILE": str(own)}, tmp_path)
 
 
@@ -190,5 +192,6 @@ def test_a_secret_over_the_limit_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as error:
         secrets_of({**NOWHERE, "TOKEN": "x" * 512_001}, tmp_path, BuildSecret("token", env="TOKEN"))
     assert str(error.value) == (
-        "The secret 'token' of the service 'ingestion' has 512001 bytes, and a build can be given 512000 at most."
+        "The secret 'token' of the service 'ingestion' has 512001 bytes, and a build can be given 512000 at "
+        "most."
     )
