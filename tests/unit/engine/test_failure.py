@@ -63,7 +63,7 @@ def failed(message: str, printed: str = "") -> tuple[str, str | None]:
         ),
         (
             f"{EXIT}1",
-            ("ERROR: Could not find a version that satisfies the requirement idna==999 (from versions: 3.10)\n"
+            ("ERROR: Could not find a version that satisfies the requirement idna==999 (from: 3.10)\n"
             "ERROR: No matching distribution found for idna==999\n"),
             "The requirement idna==999 does not exist in the package index.",
             REQUIREMENT,
