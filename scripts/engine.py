@@ -65,6 +65,7 @@ def start(store: str | None) -> int:
         release = _release()
         with _alone():
             answer = daemon.answer() or _start(daemon, release)
+    write_programs(HOME)
     _say(f"Docker {answer.version} ({answer.store}) answers on {daemon.socket}")
     return 0
 
@@ -75,7 +76,6 @@ def _start(daemon: Daemon, release: Release) -> Answer:
     if not daemon.root.is_dir():
         _fetch(release)
     link_iptables(HOME)
-    write_programs(HOME)
     _say(f"starting a private Docker Engine, image store {daemon.store}")
     return daemon.start()
 

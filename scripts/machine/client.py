@@ -14,8 +14,12 @@ here='{home}'
 mine=${{DOCKER_CONFIG:-$HOME/.docker}}
 if [ "$mine" != "$here/config" ]; then
     for part in config.json contexts trust; do
-        [ "$(readlink "$here/config/$part")" = "$mine/$part" ] || [ ! -e "$mine/$part" ] ||
-            ln -sfn "$mine/$part" "$here/config/$part"
+        link=$here/config/$part
+        if [ ! -e "$mine/$part" ]; then
+            [ ! -L "$link" ] || rm -f "$link"
+        elif [ "$(readlink "$link")" != "$mine/$part" ]; then
+            ln -sfn "$mine/$part" "$link"
+        fi
     done
     for plugin in "$mine"/cli-plugins/docker-*; do
         [ -x "$plugin" ] && [ ! -e "$here/config/cli-plugins/${{plugin##*/}}" ] &&

@@ -167,6 +167,18 @@ class TestPrivateEngine:
             finally:
                 assert checkout.run("engine", "stop").returncode == 0
 
+    def test_its_docker_keeps_the_log_ins_where_the_user_has_them(
+        self, checkout: Checkout, tmp_path: Path
+    ) -> None:
+        checkout.run("engine", "start")
+        own = tmp_path / "home/.docker"
+        own.mkdir(parents=True)
+        (own / "config.json").write_text('{"auths": {"localhost:1": {"auth": "dTpw"}}}')
+        for home in (tmp_path / "nobody", own.parent):
+            checkout.shell(f"HOME={home} docker buildx version; HOME={home} docker logout localhost:1")
+        assert json.loads((own / "config.json").read_text()) == {"auths": {}}
+        assert not (tmp_path / "nobody").exists()
+
     def test_a_second_start_uses_the_first(self, checkout: Checkout) -> None:
         checkout.run("engine", "start")
         socket = socket_of(checkout)
