@@ -1,6 +1,6 @@
 """A small project of its own for each test, whose images the tool builds on a real engine, seen from outside.
 
-Its templates are its own, too, on the small base of tests/conftest.py, so that a build takes no longer than it must.
+Its templates are its own, too, on the small base of tests/conftest.py, so that builds take little time.
 """
 
 from __future__ import annotations
@@ -143,7 +143,7 @@ class Shop:
         return {i["service"]: ": ".join(filter(None, [i["outcome"], i.get("reason")])) for i in images}
 
     def tags(self, service: str) -> dict[str, str]:
-        """The service's tags on the engine and the images behind them; a registry's are written with its name."""
+        """The service's tags on the engine and the images behind them; a registry's stand with its name."""
         own = f"{self.name}-{service}"
         found = {
             tag.removeprefix(f"{own}:"): str(image["Id"])

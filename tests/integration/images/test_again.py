@@ -1,4 +1,4 @@
-"""Runs of ``streamflow-build images`` one after the other: what is built, what is kept, and which tags move."""
+"""One run of ``images`` after the other: what is built, what is kept, and which tags move."""
 
 from __future__ import annotations
 

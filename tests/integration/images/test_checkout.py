@@ -1,4 +1,4 @@
-"""The platform's own five images, built from this checkout's services and templates under names of their own."""
+"""The platform's own five images, built from this checkout under names of their own."""
 
 from __future__ import annotations
 

@@ -63,7 +63,9 @@ def test_json_has_the_failure(shop_here: Shop) -> None:
 def test_a_step_that_fails_in_both_is_shown_once(shop_here: Shop) -> None:
     template = shop_here.folder / "templates/docker/Dockerfile.j2"
     template.write_text(
-        f"FROM {shop_here.base}\nLABEL org.streamflow.test={shop_here.name}\nRUN echo said once by {shop_here.name}; exit 3\n"
+        f"FROM {shop_here.base}\n"
+        f"LABEL org.streamflow.test={shop_here.name}\n"
+        f"RUN echo said once by {shop_here.name}; exit 3\n"
     )
 
     done = shop_here.images()
@@ -150,7 +152,8 @@ def test_a_full_disk_under_the_report(shop_here: Shop) -> None:
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(
             [TOOL, "images", "--quiet"],
-            cwd=shop_here.folder, env=shop_here.live.environ, stdout=full, stderr=subprocess.PIPE, text=True, check=False,
+            cwd=shop_here.folder, env=shop_here.live.environ,
+            stdout=full, stderr=subprocess.PIPE, text=True, check=False,
         )  # fmt: skip
 
     assert done.returncode == 2

@@ -19,8 +19,8 @@ import pytest
 from .conftest import DEADLINE, TOOL, Shop, processes, seconds_hidden, until
 
 START = (
-    "Start Docker, or name a running engine in DOCKER_HOST; in a checkout of the project, `scripts/engine start` "
-    'makes a private one and `eval "$(scripts/engine env)"` names it.'
+    "Start Docker, or name a running engine in DOCKER_HOST; in a checkout of the project, "
+    '`scripts/engine start` makes a private one and `eval "$(scripts/engine env)"` names it.'
 )
 
 
@@ -227,6 +227,7 @@ def test_no_engine(shop_here: Shop) -> None:
 
     assert (done.returncode, done.stdout) == (3, "")
     assert done.stderr == (
-        f"streamflow-build: No Docker Engine answers at {nowhere} (from DOCKER_HOST): No such file or directory.\n"
+        f"streamflow-build: No Docker Engine answers at {nowhere} (from DOCKER_HOST): "
+        "No such file or directory.\n"
         f"{START}\n"
     )

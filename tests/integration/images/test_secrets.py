@@ -1,4 +1,4 @@
-"""A secret reaches the step that asks for it, and is nowhere else: no output, log, label, history or layer."""
+"""A secret reaches the step that asks for it, and is in no output, log, label, history or layer."""
 
 from __future__ import annotations
 
