@@ -56,6 +56,7 @@ def images(  # noqa: PLR0913 - these are the command's options
     from streamflow_build.config import load
     from streamflow_build.engine.docker_engine import connect
     from streamflow_build.model.tags import plus_note
+    from streamflow_build.plan.images import check_goal
     from streamflow_build.plan.material import materials
     from streamflow_build.plan.origin import origin
     from streamflow_build.render.artefacts import artefacts
@@ -67,6 +68,7 @@ def images(  # noqa: PLR0913 - these are the command's options
 
     project = load(context.obj)
     goal = _goal(project, project.select(tuple(only or ())), version, registry, no_cache)
+    check_goal(goal)
     derived = artefacts(project)
     found = materials(
         project, goal.services, {artefact.path: artefact.text for artefact in derived}, os.environ

@@ -80,6 +80,16 @@ class Keep(msgspec.Struct, frozen=True):
 Step = Build | Keep
 
 
+def check_goal(goal: Goal) -> None:
+    """Raises UsageError where the goal lacks a version that a service needs."""
+    for service in goal.services:
+        if service.install == "package" and goal.version is None:
+            raise UsageError(
+                f"Service {service.name!r} is installed from a package, so its image needs a version.",
+                hint="Name it: streamflow-build images 1.0.0",
+            )
+
+
 def references(goal: Goal, service: Service) -> tuple[str, ...]:
     """Every name the service's image gets, the full versions first, the local names before the registry's."""
     prefixes = ("",) if goal.registry is None else ("", f"{goal.registry}/")
@@ -170,14 +180,7 @@ def _refusal(goal: Goal, name: str, held: Image | None) -> Refused | None:
 
 
 def _build_args(goal: Goal, service: Service) -> dict[str, str]:
-    if service.install == "source":
-        return {}
-    if goal.version is None:
-        raise UsageError(
-            f"Service {service.name!r} is installed from a package, so its image needs a version.",
-            hint="Name it: streamflow-build images 1.0.0",
-        )
-    return {"VERSION": str(goal.version)}
+    return {} if service.install == "source" else {"VERSION": str(goal.version)}
 
 
 def _labels(  # noqa: PLR0913 - each is another fact of the label set
