@@ -41,7 +41,7 @@ def write_programs(home: Path) -> Path:
         _link(plugins / plugin.name, plugin)
     docker = home / "root/usr/bin/docker"
     if docker.is_file():
-        fresh = programs / "docker.new"
+        fresh = programs / f"docker.{os.getpid()}"
         fresh.write_text(WRAPPER.format(home=home, program=docker))
         fresh.chmod(0o755)
         fresh.rename(programs / "docker")
@@ -59,7 +59,6 @@ def link_iptables(home: Path) -> None:
 
 
 def _link(link: Path, target: Path) -> None:
-    fresh = link.with_name(f"{link.name}.new")
-    fresh.unlink(missing_ok=True)
+    fresh = link.with_name(f"{link.name}.{os.getpid()}")
     fresh.symlink_to(os.path.relpath(target, link.parent))
     fresh.rename(link)
