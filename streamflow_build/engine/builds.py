@@ -120,7 +120,8 @@ class Builds:
             "version": "2",
             "dockerfile": request.dockerfile,
             "labels": json.dumps(request.labels),
-            "buildargs": json.dumps(request.build_args),
+            # As the docker program does, so that a step gets out where only a proxy leads there.
+            "buildargs": json.dumps(self._connection.proxies | request.build_args),
             "nocache": "1" if request.no_cache else "0",
             "session": session,
             "buildid": running.id,

@@ -12,6 +12,7 @@ import docker
 import requests
 import urllib3
 from docker.context import ContextAPI
+from docker.context.config import get_current_context_name
 from docker.errors import APIError, DockerException
 from docker.utils import kwargs_from_env
 
@@ -54,6 +55,11 @@ class Connection:
             self._per_thread.client = client
             self._clients.append(client)
         return client
+
+    @property
+    def proxies(self) -> dict[str, str]:
+        """The proxy variables that Docker's configuration has for builds; they stay out of images."""
+        return dict(self.client._proxy_configs.get_environment())  # noqa: SLF001
 
     def post(self, path: str, **arguments: Any) -> requests.Response:
         """POST to a path of the API that docker-py has no method for; raises APIError for a refusal."""
@@ -147,7 +153,7 @@ def _address(environ: Mapping[str, str]) -> tuple[str, str, dict[str, Any]]:
         arguments: dict[str, Any] = {**kwargs_from_env(environment=dict(environ))}
         origin = "from DOCKER_HOST"
         if "base_url" not in arguments:
-            arguments = {**ContextAPI.kwargs_from_context(environment=dict(environ)), **arguments}
+            arguments = {**_of_context(environ.get("DOCKER_CONTEXT")), **arguments}
             origin = "from the current docker context"
     except (DockerException, ValueError, OSError) as error:
         raise EngineError(f"Docker's configuration names no usable engine: {error}", hint=_START) from error
@@ -161,6 +167,19 @@ def _address(environ: Mapping[str, str]) -> tuple[str, str, dict[str, Any]]:
             "DOCKER_HOST=unix:///tmp/docker.sock.",
         )
     return address, origin, arguments
+
+
+def _of_context(name: str | None) -> dict[str, Any]:
+    """The arguments that a docker context stands for; without a name the current one's."""
+    try:
+        if ContextAPI.get_context(name) is None:
+            raise EngineError(
+                f"The docker context {name or get_current_context_name()!r} does not exist.",
+                hint="`docker context ls` lists those that do; `docker context use default` goes back.",
+            )
+        return {**ContextAPI.kwargs_from_context(name)}
+    except (KeyError, TypeError) as error:
+        raise EngineError(f"The docker context {name or get_current_context_name()!r} is broken.") from error
 
 
 def _reason(error: BaseException) -> str:

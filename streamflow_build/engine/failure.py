@@ -76,6 +76,11 @@ _CAUSES = (
         "Name a bundle that holds its authority in SSL_CERT_FILE; builds are given that bundle.",
     ),
     _Cause(
+        re.compile(r"context canceled$"),
+        lambda _: "The build was cancelled on the engine, and not by this run.",
+        "Run the command again.",
+    ),
+    _Cause(
         re.compile(r"did not complete successfully: exit code: 137$"),
         lambda _: "The command was killed (exit code 137).",
         "Most often the engine's machine ran out of memory; build fewer images at once with --jobs.",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import threading
 import uuid
 from collections.abc import Callable, Mapping
@@ -109,6 +110,8 @@ class SessionHost:
     """The thread that serves every session."""
 
     def __init__(self) -> None:
+        # A session that breaks off is told of by the build; grpclib would print it, too.
+        logging.getLogger("grpclib").addHandler(logging.NullHandler())
         self._loop = asyncio.new_event_loop()
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="streamflow-credentials")
         self._thread = threading.Thread(
@@ -130,6 +133,7 @@ class SessionHost:
 
     def close(self) -> None:
         """End the thread; open sessions are cut."""
+        asyncio.run_coroutine_threadsafe(self._finish(), self._loop).result()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._executor.shutdown(cancel_futures=True)
@@ -138,6 +142,12 @@ class SessionHost:
     async def _serve(self, methods: _Methods, hijacked: Hijacked) -> Wire:
         protocol = Server([methods])._protocol_factory()  # noqa: SLF001
         return Wire(self._loop, hijacked, protocol)
+
+    async def _finish(self) -> None:
+        answering = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in answering:
+            task.cancel()
+        await asyncio.gather(*answering, return_exceptions=True)
 
     def _end(self, wire: Wire) -> None:
         with contextlib.suppress(RuntimeError):  # the loop is closed: so is the wire
