@@ -17,6 +17,7 @@ from docker.errors import APIError, DockerException
 from docker.utils import kwargs_from_env
 
 from streamflow_build.errors import EngineError
+from streamflow_build.model.image import Layer
 
 OLDEST_API = (1, 42)
 """Engine 23, the first whose BuildKit has all that the tool's builds use."""
@@ -41,6 +42,8 @@ class Connection:
         Raises EngineError where none answers, or it is too old, or has no BuildKit.
         """
         self.address, self._origin, self._arguments = _address(environ)
+        self.layers: dict[str, tuple[Layer, ...]] = {}
+        """The layers of the images that were looked at, by the images' ids, under which they never change."""
         self._clients: list[docker.APIClient] = []
         self._per_thread = threading.local()
         self._version: tuple[int, ...] = NEWEST_API

@@ -37,6 +37,8 @@ def find(connection: Connection, reference: str) -> Image | None:
 
 def layers(connection: Connection, reference: str) -> tuple[Layer, ...]:
     """The layers that hold bytes, from the lowest; raises EngineError for an unknown image."""
+    if known := connection.layers.get(reference):
+        return known
     with connection.errors():
         try:
             entries: list[dict[str, Any]] = connection.client.history(reference)
@@ -46,9 +48,12 @@ def layers(connection: Connection, reference: str) -> tuple[Layer, ...]:
             ) from error
         except APIError as error:
             raise connection.refused(f"the history of {reference}", error) from error
-    return tuple(
+    found = tuple(
         Layer(_step(entry["CreatedBy"]), entry["Size"]) for entry in reversed(entries) if entry["Size"] > 0
     )
+    if reference.startswith("sha256:"):
+        connection.layers[reference] = found
+    return found
 
 
 def tag(connection: Connection, image: str, references: tuple[str, ...]) -> None:
