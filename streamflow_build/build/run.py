@@ -158,11 +158,14 @@ def _said(step: Step) -> PlannedImage:
 
 
 def _observe(engine: Engine, names: tuple[str, ...]) -> dict[str, Image]:
-    """The images behind the names. An image found under the first answers for all names it has."""
+    """The images behind the names. An image found under one name answers for the others it has.
+
+    Docker lists names without ``docker.io/``, so such a name is looked up by itself.
+    """
     observed: dict[str, Image] = {}
     for name in names:
         if name not in observed and (image := engine.image(name)) is not None:
-            observed |= {tag: image for tag in image.tags if tag in names}
+            observed |= {name: image} | {tag: image for tag in image.tags if tag in names}
     return observed
 
 

@@ -122,8 +122,10 @@ def plan_image(  # noqa: PLR0913 - each is another fact of the plan
         paths=service.sources,
         build_args=build_args,
     )
-    present = observed.get(names[0])
-    if present is not None and not goal.no_cache and _same(present, now, goal.version):
+    present = next(
+        (i for n in names if (i := observed.get(n)) is not None and _same(i, now, goal.version)), None
+    )
+    if present is not None and not goal.no_cache:
         missing = tuple(t for t in tags if (held := observed.get(t)) is None or held.id != present.id)
         return Keep(service, present, base, tags, missing, refused)
     request = BuildRequest(
@@ -136,21 +138,20 @@ def plan_image(  # noqa: PLR0913 - each is another fact of the plan
         no_cache=goal.no_cache,
         secrets=material.secrets,
     )
-    return Build(
-        service, request, base, _reason(goal, now, present or _latest(goal, service, observed)), refused
-    )
+    return Build(service, request, base, _reason(goal, now, _before(goal, service, observed)), refused)
 
 
 def _same(image: Image, now: Inputs, version: Version | None) -> bool:
-    return image.labels.get(LABEL_FINGERPRINT) == now.fingerprint and image.labels.get(f"{OCI}.version") == (
-        None if version is None else str(version)
-    )
+    """Whether the image is what would be built. Where no version is asked for, that of the image is right."""
+    asked = version is None or image.labels.get(f"{OCI}.version") == str(version)
+    return asked and image.labels.get(LABEL_FINGERPRINT) == now.fingerprint
 
 
-def _latest(goal: Goal, service: Service, observed: dict[str, Image]) -> Image | None:
-    return next(
-        (i for name in reversed(references(goal, service)) if (i := observed.get(name)) is not None), None
-    )
+def _before(goal: Goal, service: Service, observed: dict[str, Image]) -> Image | None:
+    """The image to compare with: this version's, else the most recent of those that are there."""
+    names = references(goal, service)
+    full = [name for name in names if name.rpartition(":")[2] in goal.tags.full]
+    return next((i for name in (*full, *reversed(names)) if (i := observed.get(name)) is not None), None)
 
 
 def _reason(goal: Goal, now: Inputs, before: Image | None) -> str:
