@@ -24,7 +24,7 @@ from docker.errors import APIError, ImageNotFound
 
 PROJECT = Path(__file__).resolve().parents[3]
 TOOL = Path(sys.executable).parent / "streamflow-build"
-BASE = "streamflow-test-base:1"
+BASE = f"streamflow-test-base:{os.getpid()}"
 DEADLINE = 60.0
 """Seconds until something that should happen is taken for not happening."""
 

@@ -91,6 +91,35 @@ def test_missing_tags_are_set(shop: Shop) -> None:
     assert shop.tags("alpha") == before
 
 
+def test_the_same_version_typed_otherwise_is_no_build(shop_here: Shop) -> None:
+    shop_here.outcomes("1.0.0")
+    before = shop_here.inspected("alpha")["Id"]
+
+    assert shop_here.outcomes("v1.0.0") == {"alpha": "unchanged", "beta": "unchanged"}
+    assert set(shop_here.tags("alpha").values()) == {before}
+    assert tuple(shop_here.tags("alpha")) == SERIES
+
+
+def test_a_run_without_a_version_keeps_a_version_of_the_same(shop_here: Shop) -> None:
+    shop_here.outcomes("v1.0.0")
+
+    assert shop_here.outcomes() == {"alpha": "unchanged", "beta": "unchanged"}
+
+
+def test_names_on_docker_hub_are_recognised(shop_here: Shop) -> None:
+    hub = f"docker.io/{shop_here.name}"
+    shop_here.outcomes("v1.1.0", hub, "--only", "alpha")
+
+    again = shop_here.report("v1.1.0", hub, "--only", "alpha")["images"][0]
+    older = shop_here.report("v1.0.9", hub, "--only", "alpha")
+
+    assert (again["outcome"], again["added"]) == ("unchanged", [])
+    assert (
+        f"{hub}/{shop_here.name}-alpha:latest stays: it is on 1.1.0, which is newer than 1.0.9"
+        in older["notes"]
+    )
+
+
 def test_a_prerelease_has_its_own_tags_only(shop_here: Shop) -> None:
     shop_here.outcomes("v1.0.0")
     before = shop_here.tags("alpha")
