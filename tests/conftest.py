@@ -24,7 +24,8 @@ from streamflow_build.engine.docker_engine import DockerEngine, connect
 from streamflow_build.model.image import BuildRequest, ContextFile
 
 ROOT = Path(__file__).parent.parent
-BASE = "streamflow-test-base:1"
+BASE = f"streamflow-test-base:{os.getpid()}"
+"""The base image of this run: runs on one engine at a time don't take it from each other."""
 PROGRAMS = ("sh", "cat", "sleep", "ls", "stat", "true", "false", "env", "mkdir", "dd")
 LABEL = "org.streamflow.test"
 
@@ -55,6 +56,7 @@ def _started(store: str | None) -> Iterator[Live]:
     client = docker.from_env(environment=environ).api
     client.import_image_from_data(_base(), *BASE.split(":"))
     yield Live(environ, environ.get("DOCKER_HOST", "unix:///var/run/docker.sock"), client)
+    client.remove_image(BASE, force=True)
     client.close()
 
 

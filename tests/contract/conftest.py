@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -9,6 +10,8 @@ from streamflow_build.engine.fake import FakeEngine
 from streamflow_build.engine.interface import Engine
 from streamflow_build.model.image import Image
 
+BASE = f"streamflow-test-base:{os.getpid()}"
+
 
 @pytest.fixture(params=["fake", "default_store", "containerd_store"])
 def engine(request: pytest.FixtureRequest, tidy: Callable[[object], None]) -> Iterator[Engine]:
@@ -16,7 +19,7 @@ def engine(request: pytest.FixtureRequest, tidy: Callable[[object], None]) -> It
     if request.param == "fake":
         base = Image(
             id="sha256:" + "0" * 64,
-            tags=("streamflow-test-base:1",),
+            tags=(BASE,),
             digests=(),
             labels={},
             size=1000,

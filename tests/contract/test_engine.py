@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable
 
@@ -54,7 +55,7 @@ def test_a_built_image_has_its_tags_labels_and_layers(
     layers = engine.history(built.image.id)
     assert layers[-1].step.startswith("COPY hello.txt /hello.txt")
     assert built.image.size == sum(layer.size for layer in layers)
-    base = engine.image("streamflow-test-base:1")
+    base = engine.image(f"streamflow-test-base:{os.getpid()}")
     assert base is not None
     assert built.image.size > base.size
 
