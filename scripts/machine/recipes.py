@@ -51,9 +51,14 @@ class Recipe:
 
 PATH = "/usr/local/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-# The upstream image keeps its Python in /usr/local, lets pip install there and has no bytecode.
+# The upstream image keeps its Python in /usr/local, lets pip install there, has the headers that C extensions are
+# built with, and no bytecode.
 PYTHON_SHAPE = """\
 set -eu
+headers=$(mktemp --directory)
+(cd "$headers" && APT_CONFIG="$MMDEBSTRAP_APT_CONFIG" apt-get --quiet download libpython3.11-dev)
+dpkg-deb --fsys-tarfile "$headers"/*.deb | tar --extract --directory "$1" ./usr/include
+rm -r "$headers"
 rm "$1"/usr/lib/python3.11/EXTERNALLY-MANAGED
 chroot "$1" sh -c 'PYTHONDONTWRITEBYTECODE=1 python3.11 "$(echo /usr/share/python-wheels/pip-*.whl)/pip" \
     install --quiet --no-index --no-compile --no-cache-dir --root-user-action=ignore \
