@@ -51,8 +51,8 @@ class Recipe:
 
 PATH = "/usr/local/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-# The upstream image keeps its Python in /usr/local, lets pip install there, has the headers that C extensions are
-# built with, and no bytecode.
+# The upstream image keeps its Python in /usr/local, lets pip install there, has the headers that C
+# extensions are built with, and no bytecode.
 PYTHON_SHAPE = """\
 set -eu
 headers=$(mktemp --directory)
