@@ -38,16 +38,18 @@ class Live(NamedTuple):
     api: docker.APIClient
 
 
+def _engine_script(verb: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [ROOT / "scripts/engine", verb, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
 def _started(store: str | None) -> Iterator[Live]:
     store_arguments = ["--store", store] if store else []
-    started = subprocess.run(
-        [ROOT / "scripts/engine", "start", *store_arguments], capture_output=True, text=True, check=False
-    )
+    ran_before = _engine_script("status", *store_arguments).returncode == 0
+    started = _engine_script("start", *store_arguments)
     if started.returncode != 0:
         pytest.fail(f"These tests need a Docker Engine.\n{started.stderr}")
-    told = subprocess.run(
-        [ROOT / "scripts/engine", "env", *store_arguments], capture_output=True, text=True, check=True
-    ).stdout
+    told = _engine_script("env", *store_arguments).stdout
     environ = dict(os.environ)
     if host := re.search(r"export DOCKER_HOST=(\S+)", told):
         environ["DOCKER_HOST"] = host[1]
@@ -58,6 +60,8 @@ def _started(store: str | None) -> Iterator[Live]:
     yield Live(environ, environ.get("DOCKER_HOST", "unix:///var/run/docker.sock"), client)
     client.remove_image(BASE, force=True)
     client.close()
+    if not ran_before:
+        _engine_script("stop", "--store", store or "overlay2")
 
 
 def _base() -> bytes:

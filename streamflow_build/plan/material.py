@@ -9,7 +9,7 @@ from streamflow_build.model.image import ContextFile
 from streamflow_build.model.project import Project, Service
 from streamflow_build.plan.context import collect
 from streamflow_build.plan.images import Material
-from streamflow_build.plan.secrets import build_secrets
+from streamflow_build.plan.secrets import build_secrets, confidential
 
 RENDERED_MODE = 0o644
 COMMON = "docker/common/"
@@ -39,9 +39,8 @@ def _material(
         if path.startswith(own) or (service.install == "source" and path.startswith(COMMON)):
             files[path] = ContextFile(path, RENDERED_MODE, text.encode())
     secrets = build_secrets(service, environ, Path.home(), project.root)
-    named = {secret.id for secret in service.secrets}
     return Material(
         context=tuple(files[path] for path in sorted(files)),
         secrets=secrets,
-        confidential=tuple(value for name, value in secrets.items() if name in named),
+        confidential=confidential(service, secrets),
     )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
+from urllib.parse import unquote_to_bytes
 
 from streamflow_build.errors import ConfigError
 from streamflow_build.model.project import BuildSecret, Service
@@ -14,6 +16,7 @@ LARGEST = 500 * 1024
 BUNDLE_IN_BUILD = "/etc/ssl/certs/ca-certificates.crt"
 """Where the Dockerfiles mount the secret ``ca``."""
 
+_LOGIN = re.compile(rb"://([^/\s@\"]+)@")
 _NAMES_OF_BUNDLE = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "PIP_CERT")
 _SYSTEM_BUNDLES = (
     Path("/etc/ssl/certs/ca-certificates.crt"),
@@ -41,6 +44,15 @@ def build_secrets(service: Service, environ: Mapping[str, str], home: Path, root
     for secret in service.secrets:
         secrets[secret.id] = _named(service, secret, environ, root, home)
     return secrets
+
+
+def confidential(service: Service, secrets: Mapping[str, bytes]) -> tuple[bytes, ...]:
+    """Of a service's secrets, what nobody may be shown: the named ones, and the passwords of package indexes."""
+    named = tuple(secrets[secret.id] for secret in service.secrets)
+    logins = {found for name in ("pip-conf", "uv-conf") for found in _LOGIN.findall(secrets.get(name, b""))}
+    # A token may stand where the user's name does.
+    words = {password or user for user, _, password in (login.partition(b":") for login in logins)}
+    return (*named, *sorted(words | {unquote_to_bytes(word) for word in words}))
 
 
 def _bundle(environ: Mapping[str, str]) -> bytes | None:

@@ -8,7 +8,7 @@ import pytest
 from streamflow_build.errors import ConfigError
 from streamflow_build.model.project import Base, BuildSecret, Service, User
 from streamflow_build.plan import secrets
-from streamflow_build.plan.secrets import build_secrets
+from streamflow_build.plan.secrets import build_secrets, confidential
 
 NOWHERE = {"PIP_CONFIG_FILE": "/dev/null"}
 
@@ -171,6 +171,18 @@ def test_named_secrets_come_from_the_environment_or_a_file(tmp_path: Path) -> No
         "d": b"from the project",
         "e": b"",
     }
+
+
+def test_what_nobody_may_be_shown(tmp_path: Path) -> None:
+    environ = {
+        **NOWHERE,
+        "TOKEN": "named-value",
+        "PIP_INDEX_URL": "https://user:p%40ss@index.test/simple",
+        "PIP_EXTRA_INDEX_URL": "https://a-token@other.test/simple https://open.test/simple",
+    }
+    ours = BuildSecret("token", env="TOKEN")
+    shown_to_nobody = confidential(service(ours), secrets_of(environ, tmp_path, ours))
+    assert shown_to_nobody == (b"named-value", b"a-token", b"p%40ss", b"p@ss")
 
 
 def test_a_secret_that_is_not_set_is_named(tmp_path: Path) -> None:
