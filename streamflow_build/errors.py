@@ -1,14 +1,14 @@
-"""Everything that can go wrong, as one tree; the class carries the exit code (design: 0 to 7 and 130).
+"""Everything that can go wrong, as one tree; the class carries the exit code.
 
-    StreamflowError
-    ├── ConfigError          2   streamflow.yaml, or what it names, is wrong
-    ├── UsageError           2   the command line asks for something that doesn't exist
-    ├── EngineError          3   no engine answers, or it is too old, or it went away
-    ├── BuildError           4   at least one image could not be built
-    ├── CheckError           5   a check said no (a size budget, a smoke test)
-    ├── RegistryError        6   a registry refused
-    ├── DriftError           7   a derived file differs from what streamflow.yaml says
-    └── Interrupted        130   the user stopped it
+StreamflowError
+├── ConfigError          2   streamflow.yaml, or what it names, is wrong
+├── UsageError           2   the command line asks for something that doesn't exist
+├── EngineError          3   no engine answers, or it is too old, or it went away
+├── BuildError           4   at least one image could not be built
+├── CheckError           5   a check said no, such as a size budget
+├── RegistryError        6   a registry refused
+├── DriftError           7   a derived file differs from what streamflow.yaml says
+└── Interrupted        130   the user stopped it
 """
 
 from __future__ import annotations

@@ -38,7 +38,7 @@ def main(
     config: Annotated[
         Path, typer.Option("--config", "-f", metavar="FILE", help="The project's file.")
     ] = Path("streamflow.yaml"),
-    version: Annotated[
+    _asked_for_version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:

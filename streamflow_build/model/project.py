@@ -26,8 +26,10 @@ class Base(msgspec.Struct, frozen=True):
 
 
 class BuildSecret(msgspec.Struct, frozen=True):
-    """A secret that a service's build may read at ``/run/secrets/<id>``, and the environment variable or the file it
-    comes from (exactly one of the two)."""
+    """A secret that a service's build may read at ``/run/secrets/<id>``.
+
+    It comes from the environment variable ``env`` or from ``file``; the other one is None.
+    """
 
     id: str
     env: str | None = None
@@ -35,8 +37,10 @@ class BuildSecret(msgspec.Struct, frozen=True):
 
 
 class Package(msgspec.Struct, frozen=True):
-    """The distribution that ``install: package`` installs; ``wheels`` is a folder of the project with wheels of it, or
-    None where it comes from an index."""
+    """The distribution that ``install: package`` installs.
+
+    ``wheels`` is a folder of the project with wheels of it, None where it comes from an index.
+    """
 
     name: str
     wheels: str | None = None
