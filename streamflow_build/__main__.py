@@ -11,7 +11,7 @@ from streamflow_build.errors import Interrupted, StreamflowError
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command line (that of the process where ``arguments`` is None); returns the exit code, see ``errors``."""
+    """Run the command line, the process's own where ``arguments`` is None; gives the exit code, see ``errors``."""
     try:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, _interrupt)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 
 from streamflow_build.build.observer import RunObserver
 from streamflow_build.engine.interface import BuildCancelled, BuildEvent, Engine, StepFailed
@@ -36,31 +38,42 @@ def execute(
 ) -> tuple[Outcome, ...]:
     """The outcome of each step, in the order of the plan; at most ``jobs`` builds run at once.
 
-    A build that fails leaves the others alone. Raises Lost when the user interrupts or the engine goes away: every
-    build has ended by then, on the engine too, and no image has some of its tags only.
+    A build that fails leaves the others alone. Raises Lost when the user interrupts or the engine goes away:
+    every build has ended by then, on the engine too, and no image has some of its tags only. Only the main
+    thread may call it, for signals come there.
     """
     run = _Run(engine, observer, log)
     pool = ThreadPoolExecutor(max_workers=jobs, thread_name_prefix="build")
     futures: list[Future[Outcome]] = []
     try:
-        for step in steps:
-            futures.append(pool.submit(run.step, step))  # noqa: PERF401 - an interruption must find those that run
+        with _undisturbed():
+            futures += [pool.submit(run.step, step) for step in steps]
         wait(futures)
-    except Interrupted as cause:
-        run.interrupted = True
+    except Interrupted as interruption:
+        run.interrupted = interruption
         engine.cancel()
-        never = tuple(Skipped(step.service.name, _INTERRUPTED) for step in steps[len(futures) :])
-        raise Lost(cause, (*_outcomes(futures), *never)) from None
     finally:
         pool.shutdown()
-    outcomes = _outcomes(futures)
-    if run.lost is not None:
-        raise Lost(run.lost, outcomes)
+    outcomes = tuple(future.result() for future in futures)
+    if cause := run.interrupted or run.lost:
+        raise Lost(cause, outcomes)
     return outcomes
 
 
-def _outcomes(futures: list[Future[Outcome]]) -> tuple[Outcome, ...]:
-    return tuple(future.result() for future in futures)
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Hold back the signals that end a run: a pool doesn't wait for a thread whose start was interrupted."""
+    came: list[int] = []
+    before = {
+        n: signal.signal(n, lambda number, _: came.append(number)) for n in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield
+    finally:
+        for number, action in before.items():
+            signal.signal(number, action)
+        if came:
+            signal.raise_signal(came[0])
 
 
 class _Run:
@@ -68,13 +81,13 @@ class _Run:
 
     def __init__(self, engine: Engine, observer: RunObserver, log: LogPath) -> None:
         self.lost: EngineError | None = None
-        self.interrupted = False
+        self.interrupted: Interrupted | None = None
         self._engine = engine
         self._observer = observer
         self._log = log
 
     def step(self, step: Step) -> Outcome:
-        if self.interrupted or self.lost is not None:
+        if self.interrupted or self.lost:
             outcome: Outcome = Skipped(step.service.name, _INTERRUPTED if self.interrupted else _ENGINE)
         else:
             outcome = self._build(step) if isinstance(step, Build) else self._keep(step)

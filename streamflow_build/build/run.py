@@ -40,10 +40,10 @@ class Planned(msgspec.Struct, frozen=True):
 def get_bases(
     project: Project, services: tuple[Service, ...], engine: Engine, observer: RunObserver
 ) -> Bases:
-    """Each base that the services stand on: as the engine has it, else pulled, through its registry's mirror if any.
+    """Each base that the services stand on: as the engine has it, else pulled, by its registry's mirror.
 
-    A base is looked up and pulled once, however many services stand on it; one that can't be had is given as its
-    error. Raises EngineError.
+    A base is looked up and pulled once, however many services stand on it; one that can't be had is given
+    as its error. Raises EngineError.
     """
     mirrors = dict(project.mirrors)
     bases: Bases = {}
@@ -74,6 +74,7 @@ def plan(  # noqa: PLR0913 - each is another thing that the plan is made from
     project: Project,
     goal: Goal,
     engine: Engine,
+    *,
     bases: Bases,
     materials: Mapping[str, Material],
     origin: Origin,

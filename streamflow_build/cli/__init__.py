@@ -1,6 +1,6 @@
 """The command line: a file a command, each of which parses, calls and exits.
 
-Nothing heavy is imported here, so that ``--help`` answers at once; a command imports what it needs when it runs.
+Nothing heavy is imported here, so that ``--help`` answers at once; a command imports what it needs.
 """
 
 from pathlib import Path

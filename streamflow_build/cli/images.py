@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from streamflow_build.plan.images import Goal
 
 
-def images(  # noqa: PLR0913 - these are the command's options
+def images(  # noqa: PLR0913, PLR0917 - these are the command's options
     context: typer.Context,
     version: Annotated[
         str | None,
@@ -78,7 +78,12 @@ def images(  # noqa: PLR0913 - these are the command's options
     try:
         if dry_run:
             planned = run.plan(
-                project, goal, engine, run.present_bases(goal.services, engine), found, made_from
+                project,
+                goal,
+                engine,
+                bases=run.present_bases(goal.services, engine),
+                materials=found,
+                origin=made_from,
             )
             typer.echo(dry_run_text(run.dry_run(goal, planned), as_json=as_json), nl=False)
             return
@@ -102,7 +107,7 @@ def images(  # noqa: PLR0913 - these are the command's options
                 engine,
                 observer,
                 bases=bases,
-                planned=run.plan(project, goal, engine, bases, found, made_from),
+                planned=run.plan(project, goal, engine, bases=bases, materials=found, origin=made_from),
                 jobs=jobs,
                 log=lambda name: str(log_path(name)),
                 started=started,

@@ -34,8 +34,8 @@ def inputs(
 ) -> Inputs:
     """The inputs of one image.
 
-    ``base`` is the base image's reference and id; the id also stands for the platform. ``paths`` are the declared
-    sources: a file of the context belongs to the longest of them that holds it, else to itself.
+    ``base`` is the base image's reference and id; the id also stands for the platform. ``paths`` are the
+    declared sources: a file of the context belongs to the longest of them that holds it, else to itself.
     """
     groups: dict[str, list[ContextFile]] = {}
     for file in context:

@@ -17,8 +17,10 @@ OCI = "org.opencontainers.image"
 
 
 class Goal(msgspec.Struct, frozen=True):
-    """What the user asked for: these services, under this version (None: only ``latest``), also in that registry
-    (host and namespace), from the cache or not.
+    """What the user asked for.
+
+    These services, under this version (None: only ``latest``), also in that registry (host and namespace),
+    from the cache or not.
     """
 
     services: tuple[Service, ...]
@@ -29,7 +31,7 @@ class Goal(msgspec.Struct, frozen=True):
 
 
 class Origin(msgspec.Struct, frozen=True):
-    """Where the sources come from: the commit (None outside a repository) and the time to note, RFC 3339 in UTC."""
+    """Where the sources come from: the commit, None outside a repository; the time to note, RFC 3339 in UTC."""
 
     revision: str | None
     created: str
@@ -110,7 +112,7 @@ def plan_image(  # noqa: PLR0913 - each is another fact of the plan
 ) -> Step:
     """What to do for one service.
 
-    ``observed`` holds the images that now have one of the service's names, by that name. Nothing is looked up here.
+    ``observed`` holds the images that now have one of the service's names, by that name.
     """
     names = references(goal, service)
     refused = tuple(r for name in names if (r := _refusal(goal, name, observed.get(name))) is not None)
@@ -184,7 +186,7 @@ def _build_args(goal: Goal, service: Service) -> dict[str, str]:
     return {} if service.install == "source" else {"VERSION": str(goal.version)}
 
 
-def _labels(  # noqa: PLR0913 - each is another fact of the label set
+def _labels(  # noqa: PLR0913, PLR0917 - each is another fact of the label set
     project: Project, goal: Goal, service: Service, base: Image, now: Inputs, origin: Origin
 ) -> dict[str, str]:
     digest = next((d.rpartition("@")[2] for d in base.digests), base.id)

@@ -21,8 +21,9 @@ def materials(
 ) -> dict[str, Material]:
     """Each service's build context and secrets, by its name.
 
-    ``rendered`` maps the paths of the derived files to their text; those on the disk are not read, so what is built
-    is what streamflow.yaml says. Raises ConfigError for a source that can't be read or a secret that isn't set.
+    ``rendered`` maps the paths of the derived files to their text; those on the disk are not read, so what is
+    built is what streamflow.yaml says. Raises ConfigError for a source that can't be read or a secret that
+    isn't set.
     """
     return {service.name: _material(project, service, rendered, environ) for service in services}
 

@@ -14,7 +14,8 @@ from streamflow_build.plan.images import Origin
 def origin(root: Path) -> Origin:
     """The commit of the project's folder, with ``-dirty`` behind it where files differ from it, and the time.
 
-    The time is SOURCE_DATE_EPOCH (https://reproducible-builds.org/specs/source-date-epoch/) where it is set, else now.
+    The time is SOURCE_DATE_EPOCH where it is set, else now
+    (https://reproducible-builds.org/specs/source-date-epoch/).
     Raises UsageError when SOURCE_DATE_EPOCH is no number of seconds.
     """
     return Origin(revision=_revision(root), created=_created(os.environ.get("SOURCE_DATE_EPOCH")))
