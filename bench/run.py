@@ -23,7 +23,7 @@ from document import document
 from measure import CommandError, Sample, measure
 from results import CHANGED, COLD, NOTHING, REQUIREMENT, TOOL, Results, targets
 from sizes import Sizes, sizes
-from ways import PROGRAM, ROOT, Way, prepare
+from ways import PROGRAM, ROOT, Way, prepare, surroundings
 
 from streamflow_build.config import load
 from streamflow_build.model.project import Project, Service
@@ -168,7 +168,7 @@ def _start(work: Path, results: Results, repeats: Repeats) -> None:
             ((PROGRAM, "--help"), results.help),
             ((sys.executable, "-c", "pass"), results.python),
         ):
-            seconds.append(measure(command, work, work / "start.log", os.environ).seconds)
+            seconds.append(measure(command, work, work / "start.log", surroundings()).seconds)
 
 
 def _releases() -> Iterator[str]:

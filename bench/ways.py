@@ -122,7 +122,12 @@ def _way(
         project.root, "-c", "user.name=bench", "-c", "user.email=bench@localhost", "commit", "--message=bench"
     )
     images = tuple(service.image for service in project.services)
-    return Way(name, project.root, command, {**os.environ, **(environ or {})}, images, rendered)
+    return Way(name, project.root, command, {**surroundings(), **(environ or {})}, images, rendered)
+
+
+def surroundings() -> dict[str, str]:
+    """The environment of each command: Python keeps what it has compiled, as it does where nobody forbids it."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
 def _copy(folder: Path) -> tuple[Project, dict[str, str]]:
