@@ -9,9 +9,23 @@ from types import FrameType
 
 from streamflow_build.errors import Interrupted, StreamflowError
 
+READER_GONE = 128 + signal.SIGPIPE
+"""The exit code where nobody reads the output to its end (``| head``), as of programs that the signal ends."""
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line, the process's own where ``arguments`` is None; gives the exit code, see ``errors``."""
+    code = _run(arguments)
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Python would flush once more when it ends, and complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return READER_GONE
+    return code
+
+
+def _run(arguments: list[str] | None) -> int:
     try:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, _interrupt)
@@ -21,12 +35,9 @@ def main(arguments: list[str] | None = None) -> int:
     except StreamflowError as error:
         print(f"streamflow-build: {error}", file=sys.stderr)  # noqa: T201 - this is the program's voice
         return error.exit_code
-    except BrokenPipeError:
-        # The reader of our output went away (`| head`); Python would complain once more when it flushes.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 128 + signal.SIGPIPE
     except SystemExit as done:
-        return done.code if isinstance(done.code, int) else 0
+        # Typer ends with 1 when a pipe breaks, which would mean a bug; nothing else here does.
+        return READER_GONE if done.code == 1 else int(done.code or 0)
     return 0
 
 
