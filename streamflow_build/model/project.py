@@ -113,8 +113,9 @@ class Project(msgspec.Struct, frozen=True):
         known = {service.name: service for service in self.services}
         for name in names:
             if name not in known:
+                close = suggestion(name, known)
                 raise UsageError(
-                    f"There is no service {name!r} in {self.file}{suggestion(name, known)}.",
+                    f"There is no service {name!r} in {self.file}{close}{'?' if close else '.'}",
                     hint=f"The services are: {', '.join(known)}.",
                 )
         return tuple(s for s in self.services if not names or s.name in names)

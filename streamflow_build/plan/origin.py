@@ -18,7 +18,8 @@ def origin(root: Path) -> Origin:
     (https://reproducible-builds.org/specs/source-date-epoch/).
     Raises UsageError when SOURCE_DATE_EPOCH is no number of seconds.
     """
-    return Origin(revision=_revision(root), created=_created(os.environ.get("SOURCE_DATE_EPOCH")))
+    created = _created(os.environ.get("SOURCE_DATE_EPOCH"))
+    return Origin(_revision(root), created)
 
 
 def _revision(root: Path) -> str | None:
