@@ -1,0 +1,71 @@
+"""The program itself: its help, its version, and what its exit codes mean."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+
+import pytest
+
+from streamflow_build import __version__, errors
+from streamflow_build.__main__ import main
+
+
+@pytest.fixture(autouse=True)
+def _signals() -> Iterator[None]:
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for number, action in before.items():
+        signal.signal(number, action)
+
+
+@pytest.mark.parametrize("option", ["--help", "-h"])
+def test_help(option: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([option]) == 0
+    out, err = capsys.readouterr()
+    assert out.startswith("Usage: streamflow-build [OPTIONS] COMMAND [ARGS]...\n")
+    assert err == ""
+
+
+@pytest.mark.parametrize("command", ["images", "render", "schema"])
+def test_help_of_a_command(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([command, "--help"]) == 0
+    assert capsys.readouterr().out.startswith(f"Usage: streamflow-build {command} ")
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--version"]) == 0
+    assert capsys.readouterr() == (f"streamflow-build {__version__}\n", "")
+
+
+def test_nothing_asked(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 2
+    out, err = capsys.readouterr()
+    assert "Commands:\n  images " in out + err
+
+
+def test_each_error_has_its_exit_code() -> None:
+    classes = errors.StreamflowError.__subclasses__()
+    ours = {each.__name__: each.exit_code for each in classes if each.__module__ == errors.__name__}
+    assert ours == {
+        "ConfigError": 2,
+        "UsageError": 2,
+        "EngineError": 3,
+        "BuildError": 4,
+        "CheckError": 5,
+        "RegistryError": 6,
+        "DriftError": 7,
+        "Interrupted": 130,
+    }
+
+
+def test_an_interruption_before_anything_began(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr("streamflow_build.config.load", interrupted)
+
+    assert main(["images"]) == 130
+    assert capsys.readouterr() == ("", "streamflow-build: Interrupted.\n")
