@@ -62,7 +62,8 @@ def _entry(file: ContextFile) -> bytes:
     # Lengths keep one file's end and the next one's beginning apart.
     target = file.target or ""
     head = f"{file.path}\0{file.mode:o}\0{target}\0{len(file.content)}\0"
-    return head.encode() + file.content
+    # A file's name may be any bytes, which Python passes on as surrogates.
+    return head.encode(errors="surrogateescape") + file.content
 
 
 def _digest(parts: Iterable[bytes]) -> hashlib._Hash:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from streamflow_build.errors import ConfigError
 from streamflow_build.model.image import ContextFile
 from streamflow_build.model.project import Project, Service
 from streamflow_build.plan.context import collect
@@ -32,10 +33,10 @@ def _material(
     project: Project, service: Service, rendered: Mapping[str, str], environ: Mapping[str, str]
 ) -> Material:
     own = f"docker/{service.name}/"
-    ignore = project.root / f"{own}Dockerfile.dockerignore"
-    rules = ignore.read_text("utf-8") if ignore.is_file() else rendered[".dockerignore"]
+    rules = _own_rules(project.root, f"{own}Dockerfile.dockerignore")
+    ignore = rendered[".dockerignore"] if rules is None else rules
     wheels = () if service.package is None or service.package.wheels is None else (service.package.wheels,)
-    files = {file.path: file for file in collect(project.root, (*service.sources, *wheels), rules)}
+    files = {file.path: file for file in collect(project.root, (*service.sources, *wheels), ignore)}
     for path, text in rendered.items():
         if path.startswith(own) or (service.install == "source" and path.startswith(COMMON)):
             files[path] = ContextFile(path, RENDERED_MODE, text.encode())
@@ -45,3 +46,15 @@ def _material(
         secrets=secrets,
         confidential=confidential(service, secrets),
     )
+
+
+def _own_rules(root: Path, path: str) -> str | None:
+    """The rules that a user wrote for one service, which Docker takes in place of the project's."""
+    try:
+        return (root / path).read_text("utf-8-sig")
+    except FileNotFoundError:
+        return None
+    except UnicodeDecodeError:
+        raise ConfigError(f"{path} can't be read: it is not UTF-8 text.") from None
+    except OSError as error:
+        raise ConfigError(f"{path} can't be read: {error.strerror}.") from None
