@@ -27,6 +27,7 @@ def document(results: Results, targets: Sequence[Target]) -> str:
                 "| case | way | runs | seconds | to the shell loop | to bake | CPU, s | memory, MB |",
                 _time_rows(results),
             ),
+            *_failures(results),
             "\n## Images\n",
             "Megabytes (10^6 bytes), unpacked. Unique: each layer beyond the base counted once.\n",
             *_table(_image_head(results), _image_rows(results)),
@@ -54,6 +55,12 @@ def _time_rows(results: Results) -> Iterator[Sequence[str]]:
                 f"{results.cpu(case, way):.2f}",
                 f"{results.memory(way, (case,)) / 1e6:.0f}",
             )
+
+
+def _failures(results: Results) -> Iterator[str]:
+    if results.failures:
+        told = (f"{way}, {case}: {count}" for (case, way), count in results.failures.items())
+        yield f"\nRuns that failed, and were taken again: {'; '.join(told)}."
 
 
 def _image_head(results: Results) -> str:

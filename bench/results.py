@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -32,6 +33,7 @@ class Results:
     held: dict[str, Sizes] = field(default_factory=dict)
     help: list[float] = field(default_factory=list)
     python: list[float] = field(default_factory=list)
+    failures: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     def add(self, case: str, way: str, sample: Sample) -> None:
         """Note one more run."""

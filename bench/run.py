@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,6 +29,8 @@ from streamflow_build.config import load
 from streamflow_build.model.project import Project, Service
 from streamflow_build.model.report import STAND_IN_ALLOWANCE
 
+BEFORE = "before the warm runs"
+ATTEMPTS = 5
 FASTEST = 2
 """The last ways of ``prepare``: the tool and what it is held against closest; they take turns more often."""
 
@@ -98,9 +100,9 @@ def _run(work: Path, repeats: Repeats) -> str:
     ways, results = prepare(work), Results()
     try:
         _cold(ways, results, repeats)
-        for way in ways:
-            _say(f"before the warm runs: {way.name}")
-            _build(way)
+        for way in reversed(ways):
+            _say(f"{BEFORE}: {way.name}")
+            _sample(BEFORE, way, results, lambda: None)
             results.held[way.name] = sizes(project.services[0].base.image, way.images)
         _warm(ways, results, repeats, project.services[0])
     finally:
@@ -121,9 +123,7 @@ def _limits(project: Project, held: Sizes) -> dict[str, int]:
 def _cold(ways: tuple[Way, ...], results: Results, repeats: Repeats) -> None:
     for turn in range(repeats.cold):
         for way in _in_turn(ways, turn, turn < repeats.cold_slow):
-            way.remove_images()
-            _empty_cache()
-            _take(COLD, way, results)
+            _take(COLD, way, results, lambda way=way: _clear(way))
 
 
 def _warm(ways: tuple[Way, ...], results: Results, repeats: Repeats, service: Service) -> None:
@@ -132,15 +132,13 @@ def _warm(ways: tuple[Way, ...], results: Results, repeats: Repeats, service: Se
     )
     for turn in range(repeats.warm):
         for way in _in_turn(ways, turn, slow=True):
-            _take(NOTHING, way, results)
+            _take(NOTHING, way, results, lambda: None)
         for way in _in_turn(ways, turn, slow=True):
-            way.change(source, f"# {uuid.uuid4()}\n")
-            _take(CHANGED, way, results)
+            _take(CHANGED, way, results, lambda way=way: way.change(source, f"# {uuid.uuid4()}\n"))
     releases, lock = _releases(), service.requirements or ""
     for turn in range(repeats.requirement):
         for way in _in_turn(ways, turn, turn < repeats.requirement_slow):
-            way.change(lock, next(releases))
-            _take(REQUIREMENT, way, results)
+            _take(REQUIREMENT, way, results, lambda way=way: way.change(lock, next(releases)))
 
 
 def _in_turn(ways: tuple[Way, ...], turn: int, slow: bool) -> tuple[Way, ...]:
@@ -149,10 +147,23 @@ def _in_turn(ways: tuple[Way, ...], turn: int, slow: bool) -> tuple[Way, ...]:
     return chosen[::-1] if turn % 2 else chosen
 
 
-def _take(case: str, way: Way, results: Results) -> None:
-    sample = _build(way)
+def _take(case: str, way: Way, results: Results, prepare: Callable[[], None]) -> None:
+    sample = _sample(case, way, results, prepare)
     results.add(case, way.name, sample)
     _say(f"{case}: {way.name}: {sample.seconds:.2f} s")
+
+
+def _sample(case: str, way: Way, results: Results, prepare: Callable[[], None]) -> Sample:
+    """One run; another when it fails, since five builds at once ask more than some networks bear."""
+    for _ in range(ATTEMPTS - 1):
+        prepare()
+        try:
+            return _build(way)
+        except CommandError as error:
+            results.failures[case, way.name] += 1
+            _say(f"{case}: {way.name} failed: {error}")
+    prepare()
+    return _build(way)
 
 
 def _build(way: Way) -> Sample:
@@ -182,7 +193,8 @@ def _releases() -> Iterator[str]:
             block = ""
 
 
-def _empty_cache() -> None:
+def _clear(way: Way) -> None:
+    way.remove_images()
     subprocess.run(["docker", "builder", "prune", "--all", "--force"], stdout=subprocess.DEVNULL, check=True)
 
 
