@@ -3,6 +3,7 @@
 import os
 import sys
 import time
+from contextlib import closing
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,7 +13,9 @@ from streamflow_build.errors import BuildError, CheckError, EngineError, Interru
 if TYPE_CHECKING:
     from streamflow_build.model.project import Project, Service
     from streamflow_build.model.report import ImagesReport
-    from streamflow_build.plan.images import Goal
+    from streamflow_build.plan.images import Goal, Material, Origin
+    from streamflow_build.render.artefacts import Artefact
+    from streamflow_build.report.run import Manner
 
 
 def images(  # noqa: PLR0913, PLR0917 - these are the command's options
@@ -52,69 +55,80 @@ def images(  # noqa: PLR0913, PLR0917 - these are the command's options
     What has not changed since its image was built is not built again.
     """
     started = time.monotonic()
-    from streamflow_build.build import run
     from streamflow_build.config import load
-    from streamflow_build.engine.docker_engine import connect
-    from streamflow_build.model.tags import plus_note
     from streamflow_build.plan.images import check_goal
-    from streamflow_build.plan.material import materials
-    from streamflow_build.plan.origin import origin
-    from streamflow_build.render.artefacts import artefacts
-    from streamflow_build.render.disk import stale
-    from streamflow_build.report.clean import Mask
-    from streamflow_build.report.dry_run import dry_run_text
-    from streamflow_build.report.logs import log_path
-    from streamflow_build.report.run import Manner, observing
+    from streamflow_build.report.run import Manner
 
     project = load(context.obj)
     goal = _goal(project, project.select(tuple(only or ())), version, registry, no_cache)
     check_goal(goal)
-    derived = artefacts(project)
-    found = materials(
-        project, goal.services, {artefact.path: artefact.text for artefact in derived}, os.environ
-    )
-    made_from = origin(project.root)
-    engine = connect()
-    try:
-        if dry_run:
-            planned = run.plan(
-                project,
-                goal,
-                engine,
-                bases=run.present_bases(goal.services, engine),
-                materials=found,
-                origin=made_from,
-            )
-            typer.echo(dry_run_text(run.dry_run(goal, planned), as_json=as_json), nl=False)
-            return
-        with observing(
-            tuple(service.name for service in goal.services),
-            root=project.root,
-            mask=Mask(value for material in found.values() for value in material.confidential),
-            manner=Manner(quiet=quiet, json=as_json),
-            stdout=sys.stdout,
-            stderr=sys.stderr,
-        ) as observer:
-            if goal.version is not None and (note := plus_note(goal.version)) is not None:
-                observer.note(note)
-            if differing := stale(project.root, derived):
-                observer.note(
-                    f"not what streamflow.yaml says: {', '.join(differing)}; run streamflow-build render"
-                )
-            bases = run.get_bases(project, goal.services, engine, observer)
-            report, cause = run.run(
-                goal,
-                engine,
-                observer,
-                bases=bases,
-                planned=run.plan(project, goal, engine, bases=bases, materials=found, origin=made_from),
-                jobs=jobs,
-                log=lambda name: str(log_path(name)),
-                started=started,
-            )
-    finally:
-        engine.close()
+    if dry_run:
+        _foretell(project, goal, as_json=as_json)
+        return
+    report, cause = _carry_out(project, goal, Manner(quiet=quiet, json=as_json), jobs=jobs, started=started)
     _judge(report, cause, strict_sizes)
+
+
+def _foretell(project: "Project", goal: "Goal", *, as_json: bool) -> None:
+    from streamflow_build.build import run
+    from streamflow_build.engine.docker_engine import connect
+    from streamflow_build.report.dry_run import dry_run_text
+
+    _, materials, made_from = _read(project, goal)
+    with closing(connect()) as engine:
+        bases = run.present_bases(goal.services, engine)
+        planned = run.plan(project, goal, engine, bases=bases, materials=materials, origin=made_from)
+    typer.echo(dry_run_text(run.dry_run(goal, planned), as_json=as_json), nl=False)
+
+
+def _carry_out(
+    project: "Project", goal: "Goal", manner: "Manner", *, jobs: int | None, started: float
+) -> "tuple[ImagesReport, StreamflowError | None]":
+    from streamflow_build.build import run
+    from streamflow_build.engine.docker_engine import connect
+    from streamflow_build.model.tags import plus_note
+    from streamflow_build.render.disk import stale
+    from streamflow_build.report.clean import Mask
+    from streamflow_build.report.logs import log_path
+    from streamflow_build.report.run import observing
+
+    derived, materials, made_from = _read(project, goal)
+    mask = Mask(value for material in materials.values() for value in material.confidential)
+    names = tuple(service.name for service in goal.services)
+    with (
+        closing(connect()) as engine,
+        observing(
+            names, root=project.root, mask=mask, manner=manner, stdout=sys.stdout, stderr=sys.stderr
+        ) as observer,
+    ):
+        if goal.version is not None and (note := plus_note(goal.version)) is not None:
+            observer.note(note)
+        if differing := stale(project.root, derived):
+            observer.note(
+                f"not what streamflow.yaml says: {', '.join(differing)}; run streamflow-build render"
+            )
+        bases = run.get_bases(project, goal.services, engine, observer)
+        return run.run(
+            goal,
+            engine,
+            observer,
+            bases=bases,
+            planned=run.plan(project, goal, engine, bases=bases, materials=materials, origin=made_from),
+            jobs=jobs,
+            log=lambda name: str(log_path(name)),
+            started=started,
+        )
+
+
+def _read(project: "Project", goal: "Goal") -> "tuple[tuple[Artefact, ...], dict[str, Material], Origin]":
+    """All that is read from the disk: the derived files as they should be, what images are made of, and whence."""
+    from streamflow_build.plan.material import materials
+    from streamflow_build.plan.origin import origin
+    from streamflow_build.render.artefacts import artefacts
+
+    derived = artefacts(project)
+    texts = {artefact.path: artefact.text for artefact in derived}
+    return derived, materials(project, goal.services, texts, os.environ), origin(project.root)
 
 
 def _goal(
