@@ -35,7 +35,7 @@ def contents(archive: bytes) -> Iterator[bytes]:
     with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
         for member in tar.getmembers():
             yield member.name.encode()
-            file = tar.extractfile(member)
+            file = tar.extractfile(member) if member.isfile() else None
             if file is None:
                 continue
             data = file.read()
