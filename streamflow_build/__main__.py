@@ -2,27 +2,51 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
+from pathlib import Path
 from types import FrameType
 
-from streamflow_build.errors import Interrupted, StreamflowError
+from streamflow_build.errors import Interrupted, StreamflowError, UsageError
 
 READER_GONE = 128 + signal.SIGPIPE
 """The exit code where nobody reads the output to its end (``| head``), as of programs that the signal ends."""
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line, the process's own where ``arguments`` is None; gives the exit code, see ``errors``."""
-    code = _run(arguments)
+    _open_streams()
     try:
+        code = _run(arguments)
         sys.stdout.flush()
     except BrokenPipeError:
-        # Python would flush once more when it ends, and complain.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         return READER_GONE
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        _drop_output()
+        return _say(UsageError(f"{error.filename or 'The output'} can't be written: {error.strerror}."))
     return code
+
+
+def _open_streams() -> None:
+    """A stream that the caller closed (``>&-``) is there, and takes what is written to nowhere."""
+    sys.stdout = sys.stdout or Path(os.devnull).open("w")  # noqa: SIM115 - open as long as the process
+    sys.stderr = sys.stderr or Path(os.devnull).open("w")  # noqa: SIM115
+
+
+def _drop_output() -> None:
+    # Python flushes once more when it ends, and would complain.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _say(error: StreamflowError) -> int:
+    print(f"streamflow-build: {error}", file=sys.stderr)  # noqa: T201 - this is the program's voice
+    return error.exit_code
 
 
 def _run(arguments: list[str] | None) -> int:
@@ -33,8 +57,7 @@ def _run(arguments: list[str] | None) -> int:
 
         app(args=arguments, prog_name="streamflow-build")
     except StreamflowError as error:
-        print(f"streamflow-build: {error}", file=sys.stderr)  # noqa: T201 - this is the program's voice
-        return error.exit_code
+        return _say(error)
     except SystemExit as done:
         # Typer ends with 1 when a pipe breaks, which would mean a bug; nothing else here does.
         return READER_GONE if done.code == 1 else int(done.code or 0)
