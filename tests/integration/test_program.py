@@ -45,3 +45,30 @@ def test_a_reader_that_goes_away(arguments: list[str]) -> None:
     finally:
         os.close(writing)
     assert (done.returncode, done.stderr) == (141, "")
+
+
+@pytest.mark.parametrize("arguments", [["schema"], ["--help"], ["images", "--help"]])
+def test_a_full_disk(arguments: list[str]) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [BIN / "streamflow-build", *arguments],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert (done.returncode, done.stderr) == (
+        2,
+        "streamflow-build: The output can't be written: No space left on device.\n",
+    )
+
+
+@pytest.mark.parametrize("closed", ["0<&-", ">&-", "2>&-", "0<&- >&- 2>&-"])
+def test_closed_streams(closed: str, tmp_path: Path) -> None:
+    program = BIN / "streamflow-build"
+    done = subprocess.run(
+        ["bash", "-c", f"{program} schema {closed}; echo $?; {program} images {closed}; echo $?"],
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert [line for line in done.stdout.splitlines() if line.isdigit()] == ["0", "2"]
+    assert "Traceback" not in done.stderr
