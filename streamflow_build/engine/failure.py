@@ -76,6 +76,13 @@ _CAUSES = (
         "Name a bundle that holds its authority in SSL_CERT_FILE; builds are given that bundle.",
     ),
     _Cause(
+        re.compile(
+            r"Failed to fetch: `?(?P<what>[a-z]+://[^/\s]+)/\S* .*(?:dns error|timed out|client error \(Connect\))"
+        ),
+        lambda found: f"{found['what']} can't be reached from inside the build.",
+        "Run the command again; if it stays so, see that containers reach the network and its name server.",
+    ),
+    _Cause(
         re.compile(r"context canceled$"),
         lambda _: "The build was cancelled on the engine, and not by this run.",
         "Run the command again.",

@@ -95,6 +95,14 @@ def failed(message: str, printed: str = "") -> tuple[str, str | None]:
             "Name a bundle that holds its authority in SSL_CERT_FILE; builds are given that bundle.",
         ),
         (
+            f"{EXIT}2",
+            ("error: Request failed after 3 retries in 24.7s\n  cause: Failed to fetch: "
+            "https://index.test/simple/idna/\n  cause: error sending request for url "
+            "(https://index.test/simple/idna/)\n  cause: client error (Connect)\n  cause: dns error\n"),
+            "https://index.test can't be reached from inside the build.",
+            "Run the command again; if it stays so, see that containers reach the network and its name server.",
+        ),
+        (
             "secret token: not found",
             "",
             "The step needs the secret 'token', which the build was not given.",
@@ -104,7 +112,7 @@ def failed(message: str, printed: str = "") -> tuple[str, str | None]:
     ],
     ids=[
         "exit code", "killed", "disk full", "disk full in the step", "pip", "uv, wrapped", "uv", "hash",
-        "certificate",
+        "certificate", "no network",
         "secret", "unknown",
     ],
 )  # fmt: skip
