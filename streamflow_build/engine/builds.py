@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
+import re
 import socket
 import threading
 import uuid
@@ -28,6 +29,8 @@ from streamflow_build.model.image import BuildRequest
 
 _CHUNK = 64 * 1024
 _CANCEL_SECONDS = 20
+# What the containerd image store says when another build of the same image ends at the same moment: it is there.
+_TWIN = re.compile(r'image "moby-dangling@(sha256:[0-9a-f]{64})": already exists')
 
 
 class _Message(msgspec.Struct):
@@ -104,7 +107,9 @@ class Builds:
         with self._sessions.open(self._connection, request.secrets) as session:
             image = ""
             for message in self._messages(request, running, session.id):
-                if message.error:
+                if twin := _TWIN.search(message.error):
+                    image = twin[1]
+                elif message.error:
                     self._raise_failure(request, trace, message.error)
                 elif message.id == "moby.buildkit.trace":
                     for event in trace.events(base64.b64decode(message.aux)):
