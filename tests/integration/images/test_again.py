@@ -185,3 +185,13 @@ def test_an_image_of_another_maker_is_replaced(shop_here: Shop) -> None:
     shop_here.live.api.tag(shop_here.base, f"{shop_here.name}-alpha", "latest")
 
     assert shop_here.outcomes("v1.0.0")["alpha"] == "built: the image was not made by this tool"
+
+
+def test_two_runs_at_once(shop: Shop) -> None:
+    runs = [shop.start("v1.0.0", "--json") for _ in range(2)]
+    done = [run.ended() for run in runs]
+
+    assert [each.returncode for each in done] == [0, 0], done[0].stderr + done[1].stderr
+    for service in ("alpha", "beta"):
+        assert tuple(shop.tags(service)) == SERIES
+    assert shop.outcomes("v1.0.0") == {"alpha": "unchanged", "beta": "unchanged"}
