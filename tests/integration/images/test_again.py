@@ -33,16 +33,19 @@ def test_nothing_changed_nothing_built(shop: Shop) -> None:
     assert {service: shop.tags(service) for service in ("alpha", "beta")} == before
 
 
-def test_a_changed_source_rebuilds_the_services_that_have_it(shop: Shop) -> None:
-    shop.outcomes("v1.0.0")
-    before = shop.inspected("alpha")["Id"]
-    shop.write("alpha/said.txt", "something else\n")
+def test_a_changed_source_rebuilds_the_services_that_have_it(shop_here: Shop) -> None:
+    shop_here.outcomes("v1.0.0")
+    before = shop_here.inspected("alpha")["Id"]
+    shop_here.write("alpha/said.txt", "something else\n")
 
-    assert shop.outcomes("v1.0.0") == {"alpha": "built: changed: alpha", "beta": "unchanged"}
-    assert shop.inspected("alpha")["Id"] != before
+    assert shop_here.outcomes("v1.0.0") == {"alpha": "built: changed: alpha", "beta": "unchanged"}
+    assert shop_here.inspected("alpha")["Id"] != before
 
-    shop.write("shared/more.txt", "for both\n")
-    assert shop.outcomes("v1.0.0") == {"alpha": "built: changed: shared", "beta": "built: changed: shared"}
+    shop_here.write("shared/more.txt", "for both\n")
+    assert shop_here.outcomes("v1.0.0") == {
+        "alpha": "built: changed: shared",
+        "beta": "built: changed: shared",
+    }
 
 
 def test_a_changed_dockerfile_is_named(shop_here: Shop) -> None:
@@ -78,17 +81,20 @@ def test_a_new_version_of_the_same_is_new_labels_on_the_same_layers(shop: Shop) 
     }  # fmt: skip
 
 
-def test_missing_tags_are_set(shop: Shop) -> None:
-    shop.outcomes("v1.0.0")
-    before = shop.tags("alpha")
+def test_missing_tags_are_set(shop_here: Shop) -> None:
+    shop_here.outcomes("v1.0.0")
+    before = shop_here.tags("alpha")
     for tag in ("1.0", "latest"):
-        shop.live.api.remove_image(f"{shop.name}-alpha:{tag}")
+        shop_here.live.api.remove_image(f"{shop_here.name}-alpha:{tag}")
 
-    done = shop.images("v1.0.0")
+    done = shop_here.images("v1.0.0")
 
     assert done.returncode == 0
-    assert f"alpha | unchanged, new tags: {shop.name}-alpha:1.0, {shop.name}-alpha:latest\n" in done.stderr
-    assert shop.tags("alpha") == before
+    assert (
+        f"alpha | unchanged, new tags: {shop_here.name}-alpha:1.0, {shop_here.name}-alpha:latest\n"
+        in done.stderr
+    )
+    assert shop_here.tags("alpha") == before
 
 
 def test_the_same_version_typed_otherwise_is_no_build(shop_here: Shop) -> None:
@@ -131,22 +137,22 @@ def test_a_prerelease_has_its_own_tags_only(shop_here: Shop) -> None:
     assert {tag: image for tag, image in after.items() if tag in before} == before
 
 
-def test_a_patch_of_an_older_line_moves_no_newer_tag_back(shop: Shop) -> None:
-    shop.outcomes("v1.0.0", "--only", "alpha")
-    shop.outcomes("v1.1.0", "--only", "alpha")
-    newer = shop.inspected("alpha")["Id"]
+def test_a_patch_of_an_older_line_moves_no_newer_tag_back(shop_here: Shop) -> None:
+    shop_here.outcomes("v1.0.0", "--only", "alpha")
+    shop_here.outcomes("v1.1.0", "--only", "alpha")
+    newer = shop_here.inspected("alpha")["Id"]
 
-    report = shop.report("v1.0.1", "--only", "alpha")
+    report = shop_here.report("v1.0.1", "--only", "alpha")
 
-    name = f"{shop.name}-alpha"
+    name = f"{shop_here.name}-alpha"
     assert [note for note in report["notes"] if "stays" in note] == [
         f"{name}:1 stays: it is on 1.1.0, which is newer than 1.0.1",
         f"{name}:latest stays: it is on 1.1.0, which is newer than 1.0.1",
     ]
-    tags = shop.tags("alpha")
+    tags = shop_here.tags("alpha")
     assert tags["1"] == tags["latest"] == newer
     assert tags["1.0"] == tags["1.0.1"] != newer
-    done = shop.images("v1.0.1", "--only", "alpha")
+    done = shop_here.images("v1.0.1", "--only", "alpha")
     assert f"note: {name}:latest stays: it is on 1.1.0, which is newer than 1.0.1\n" in done.stderr
 
 

@@ -20,18 +20,18 @@ def test_only_builds_what_it_names(shop_here: Shop) -> None:
     assert shop_here.tags("alpha") == {}
 
 
-def test_dry_run_builds_nothing_and_says_what_it_would(shop: Shop) -> None:
-    done = shop.images("v1.0.0", "--dry-run")
+def test_dry_run_builds_nothing_and_says_what_it_would(shop_here: Shop) -> None:
+    done = shop_here.images("v1.0.0", "--dry-run")
 
     tags = ("v1.0.0", "1.0.0", "1.0", "1", "latest")
-    names = {s: " ".join(f"{shop.name}-{s}:{tag}" for tag in tags) for s in ("alpha", "beta")}
+    names = {s: " ".join(f"{shop_here.name}-{s}:{tag}" for tag in tags) for s in ("alpha", "beta")}
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == (
         f"alpha  build  no image yet\n              {names['alpha']}\n"
         f"beta   build  no image yet\n              {names['beta']}\n"
     )
-    assert shop.tags("alpha") == {}
-    assert not (shop.folder / ".streamflow").exists()
+    assert shop_here.tags("alpha") == {}
+    assert not (shop_here.folder / ".streamflow").exists()
 
 
 def test_dry_run_foretells_the_run(shop_here: Shop) -> None:

@@ -25,7 +25,16 @@ def secret(token: str) -> str:
 
 
 @pytest.fixture
-def keyed(shop: Shop) -> Shop:
+def keyed(shop_here: Shop) -> Shop:
+    return with_key(shop_here)
+
+
+@pytest.fixture
+def keyed_on_both(shop: Shop) -> Shop:
+    return with_key(shop)
+
+
+def with_key(shop: Shop) -> Shop:
     shop.configure(alpha=", secrets: [{id: key, env: SHOP_KEY}]")
     return shop
 
@@ -54,21 +63,23 @@ def everything(shop: Shop) -> bytes:
     return b"\n".join([told, *contents(archive)])
 
 
-def test_a_secret_is_nowhere_afterwards(keyed: Shop, secret: str) -> None:
-    keyed.step("alpha", STEP.format(last="true"))
+def test_a_secret_is_nowhere_afterwards(keyed_on_both: Shop, secret: str) -> None:
+    keyed_on_both.step("alpha", STEP.format(last="true"))
 
-    done = keyed.images("v1.0.0", "--json", SHOP_KEY=secret)
+    done = keyed_on_both.images("v1.0.0", "--json", SHOP_KEY=secret)
 
     assert done.returncode == 0, done.stderr
-    found = everything(keyed)
+    found = everything(keyed_on_both)
     assert b"marker-of-a-layer" in found
     assert b"org.streamflow.fingerprint" in found
     assert secret.encode() not in found
-    log = keyed.log("alpha")
+    log = keyed_on_both.log("alpha")
     assert " | reached:\n" in log
     assert " | ***\n" in log
     assert secret not in log + done.stdout + done.stderr
-    assert not [p for p in keyed.folder.rglob("*") if p.is_file() and secret.encode() in p.read_bytes()]
+    assert not [
+        p for p in keyed_on_both.folder.rglob("*") if p.is_file() and secret.encode() in p.read_bytes()
+    ]
 
 
 def test_a_failing_step_does_not_show_it(keyed: Shop, secret: str) -> None:
@@ -111,8 +122,7 @@ def test_a_service_that_is_not_built_needs_no_secret(keyed: Shop) -> None:
 
 
 def test_another_value_of_a_secret_is_no_other_image(shop_here: Shop, secret: str) -> None:
-    shop_here.configure(alpha=", secrets: [{id: key, env: SHOP_KEY}]")
-    shop_here.step("alpha", STEP.format(last="true"))
+    with_key(shop_here).step("alpha", STEP.format(last="true"))
     shop_here.outcomes("--only", "alpha", SHOP_KEY=secret)
 
     assert shop_here.outcomes("--only", "alpha", SHOP_KEY="another") == {"alpha": "unchanged"}
