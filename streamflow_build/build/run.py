@@ -9,7 +9,7 @@ import msgspec
 
 from streamflow_build.build.execute import LogPath, Lost, execute
 from streamflow_build.build.observer import RunObserver
-from streamflow_build.engine.interface import Engine
+from streamflow_build.engine.interface import Engine, EngineInfo
 from streamflow_build.errors import RegistryError, StreamflowError
 from streamflow_build.model.image import Image
 from streamflow_build.model.project import Base, Project, Service
@@ -124,7 +124,7 @@ def run(  # noqa: PLR0913 - each is another party of the run
     cause: StreamflowError | None = None
     info = engine.info()
     try:
-        outcomes = execute(planned.steps, engine, observer, jobs=jobs or info.cpus, log=log)
+        outcomes = execute(planned.steps, engine, observer, jobs=jobs or _jobs(goal, info), log=log)
     except Lost as lost:
         outcomes, cause = lost.outcomes, lost.cause
     report = ImagesReport(
@@ -138,6 +138,11 @@ def run(  # noqa: PLR0913 - each is another party of the run
     )
     observer.run_finished(report)
     return report, cause
+
+
+def _jobs(goal: Goal, info: EngineInfo) -> int:
+    # Builds without the cache have a step, and so its layer, in common only while they run beside one another.
+    return max(info.cpus, 2) if goal.no_cache else info.cpus
 
 
 def dry_run(goal: Goal, planned: Planned) -> PlanReport:

@@ -8,10 +8,12 @@ import threading
 from collections.abc import Iterator
 from types import FrameType
 
+import msgspec
 import pytest
 
 from streamflow_build.build.run import dry_run, present_bases
 from streamflow_build.engine.fake import FakeEngine
+from streamflow_build.engine.interface import EngineInfo
 from streamflow_build.errors import EngineError, Interrupted
 from streamflow_build.model.report import Built, Failed, PlannedImage, Skipped, Unchanged
 
@@ -51,6 +53,18 @@ class TestBuilding:
         shop = Shop(web="RUN echo web", mail="RUN echo mail")
 
         report, _ = shop.run(Told(lambda *_: meet.wait() and None), jobs=None)
+
+        assert kinds(report) == {"web": "Built", "mail": "Built"}
+
+    def test_without_the_cache_two_overlap_even_on_one_cpu(self) -> None:
+        class Small(FakeEngine):
+            def info(self) -> EngineInfo:
+                return msgspec.structs.replace(super().info(), cpus=1)
+
+        meet = threading.Barrier(2, timeout=30)
+        shop = Shop(Small([BASE]), web="RUN echo web", mail="RUN echo mail")
+
+        report, _ = shop.run(Told(lambda *_: meet.wait() and None), jobs=None, no_cache=True)
 
         assert kinds(report) == {"web": "Built", "mail": "Built"}
 
