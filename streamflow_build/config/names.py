@@ -19,8 +19,6 @@ from streamflow_build.model.tags import PLACEHOLDERS
 
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}|[{}]")
 _IMAGE_PLACEHOLDERS = ("project", "service")
-# The shared requirements' folder, docker/common.
-_RESERVED_SERVICES = ("common",)
 # What each build gets from the machine, under these ids.
 _RESERVED_SECRETS = ("ca", "pip-conf", "uv-conf")
 
@@ -105,15 +103,6 @@ def check_tag_pattern(pattern: str, before: tuple[str, ...]) -> None:
         raise Wrong(f"it can't be a tag: {reason}", "Shorten it, or replace what Docker refuses.")
     if pattern in before:
         raise Wrong(f"{quoted(pattern)} is already in this list", "Take one of them out.")
-
-
-def check_service(name: str) -> None:
-    """Raises Wrong when the tool uses the name itself."""
-    if name in _RESERVED_SERVICES:
-        raise Wrong(
-            f"{quoted(name)} is taken: docker/{name} holds what all services share",
-            "Give the service another name.",
-        )
 
 
 def check_user(name: str) -> None:

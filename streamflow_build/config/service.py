@@ -40,8 +40,6 @@ class ServiceAssembly:
 
     def service(self) -> Service | None:
         """The service, or None where something is missing that it can't be without."""
-        with self._problems.place(self._keys):
-            names.check_service(self._name)
         missing = [key for key in _NEEDED if self._value(key) is None]
         for key in missing:
             self._problems.missing(self._keys, key, f"Add {key} here, or to defaults for all services.")

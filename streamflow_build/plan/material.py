@@ -13,8 +13,6 @@ from streamflow_build.plan.images import Material
 from streamflow_build.plan.secrets import build_secrets, confidential
 
 RENDERED_MODE = 0o644
-COMMON = "docker/common/"
-"""The folder of what all services installed from source share."""
 
 
 def materials(
@@ -38,7 +36,7 @@ def _material(
     wheels = () if service.package is None or service.package.wheels is None else (service.package.wheels,)
     files = {file.path: file for file in collect(project.root, (*service.sources, *wheels), ignore)}
     for path, text in rendered.items():
-        if path.startswith(own) or (service.install == "source" and path.startswith(COMMON)):
+        if path.startswith(own):
             files[path] = ContextFile(path, RENDERED_MODE, text.encode())
     secrets = build_secrets(service, environ, Path.home(), project.root)
     return Material(

@@ -11,7 +11,6 @@ from streamflow_build.render import locks
 from streamflow_build.render.locks import Lock, Locks
 from streamflow_build.render.templates import Templates
 
-COMMON = "docker/common/requirements.txt"
 HEADER = "# Rendered from streamflow.yaml by `streamflow-build render`; edits are lost."
 """The first line of every derived file."""
 _APP = PurePosixPath("/app")
@@ -33,8 +32,6 @@ def artefacts(project: Project) -> tuple[Artefact, ...]:
     requirements = {
         f"docker/{name}/requirements.txt": lock for name, lock in locked.added.items() if lock.pinned
     }
-    if locked.added:
-        requirements[COMMON] = locked.common
     declared = set(requirements)
     for service in project.services:
         declared |= set(service.sources)

@@ -40,7 +40,12 @@ class Pinned(msgspec.Struct, frozen=True, order=True):
     hashes: tuple[str, ...]
 
     def __str__(self) -> str:
-        return " \\\n".join((self.specification, *(f"    --hash={value}" for value in self.hashes)))
+        return " \\\n    ".join((self.specification, *self.options))
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """Its hashes, as an installer takes them."""
+        return tuple(f"--hash={value}" for value in self.hashes)
 
 
 class Lock(msgspec.Struct, frozen=True):
@@ -61,9 +66,17 @@ class Lock(msgspec.Struct, frozen=True):
         return "perhaps" if self.pinned and not self.wheels_only else "never"
 
     def __str__(self) -> str:
-        options = ["--only-binary :all:"] if self.wheels_only else []
-        options += [f"--no-binary {name}" for name in self.no_binary]
-        return "".join(f"{line}\n" for line in (*options, *map(str, self.pinned)))
+        return "".join(f"{line}\n" for line in (*self._options, *map(str, self.pinned)))
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """The same with each requirement on a line of its own, however long."""
+        return (*self._options, *(" ".join((p.specification, *p.options)) for p in self.pinned))
+
+    @property
+    def _options(self) -> tuple[str, ...]:
+        wheels = ("--only-binary :all:",) if self.wheels_only else ()
+        return (*wheels, *(f"--no-binary {name}" for name in self.no_binary))
 
 
 class Locks(msgspec.Struct, frozen=True):

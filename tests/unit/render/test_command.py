@@ -36,16 +36,16 @@ def test_nothing_to_do(mixed: Path, capsys: pytest.CaptureFixture[str]) -> None:
 def test_writes_only_what_differs(mixed: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = files(mixed)
     (mixed / "docker/web/Dockerfile").write_text("edited\n")
-    (mixed / "docker/common/requirements.txt").unlink()
+    (mixed / "docker/mail/requirements.txt").unlink()
     assert main(["render"]) == 0
-    assert capsys.readouterr().out == "wrote docker/common/requirements.txt\nwrote docker/web/Dockerfile\n"
+    assert capsys.readouterr().out == "wrote docker/mail/requirements.txt\nwrote docker/web/Dockerfile\n"
     after = files(mixed)
     assert {name: found[0] for name, found in after.items()} == {
         name: found[0] for name, found in before.items()
     }
     assert after["docker/web/Dockerfile"][1] & 0o777 == 0o644
     written = {name for name, found in after.items() if found[2] != before[name][2]}
-    assert written == {"docker/common/requirements.txt", "docker/web/Dockerfile"}
+    assert written == {"docker/mail/requirements.txt", "docker/web/Dockerfile"}
 
 
 def test_check_prints_the_difference(mixed: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -53,7 +53,7 @@ def test_check_prints_the_difference(mixed: Path, capsys: pytest.CaptureFixture[
     ignore.write_text(ignore.read_text().replace("*.orig\n", "*.rej\n*.bak"))
     (mixed / "docker/gone").mkdir()
     (mixed / "docker/gone/Dockerfile").write_text(f"{HEADER}FROM x\n")
-    (mixed / "docker/common/requirements.txt").unlink()
+    (mixed / "docker/mail/requirements.txt").unlink()
     before = files(mixed)
     assert main(["render", "--check"]) == 7
     assert files(mixed) == before
@@ -62,9 +62,9 @@ def test_check_prints_the_difference(mixed: Path, capsys: pytest.CaptureFixture[
         f"--- a/docker/gone/Dockerfile\n+++ /dev/null\n@@ -1,2 +0,0 @@\n-{HEADER}-FROM x\n"
     )
     assert "-*.rej\n-*.bak\n\\ No newline at end of file\n+*.orig\n" in said.out
-    assert "--- /dev/null\n+++ b/docker/common/requirements.txt\n@@ -0,0 +1,5 @@\n" in said.out
+    assert "--- /dev/null\n+++ b/docker/mail/requirements.txt\n@@ -0,0 +1,5 @@\n" in said.out
     assert said.err == (
-        "streamflow-build: Not what streamflow.yaml says: .dockerignore, docker/common/requirements.txt, "
+        "streamflow-build: Not what streamflow.yaml says: .dockerignore, docker/mail/requirements.txt, "
         "docker/gone/Dockerfile.\nWrite them with: streamflow-build render\n"
     )
 
