@@ -60,12 +60,11 @@ def processes(argument: str) -> list[int]:
     return found
 
 
-@dataclass
+@dataclass(frozen=True)
 class Running:
     """A run of the tool that goes on."""
 
     process: subprocess.Popen[str]
-    out: list[str] = field(default_factory=list)
 
     def ended(self, seconds: float = DEADLINE) -> subprocess.CompletedProcess[str]:
         """What it did, once it ended by itself."""

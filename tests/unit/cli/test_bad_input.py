@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import signal
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -25,15 +23,6 @@ services:
   ingestion: {module: ingestion, sources: [ingestion], requirements: lock.txt}
   storage: {module: storage, sources: [storage], requirements: lock.txt}
 """
-
-
-@pytest.fixture(autouse=True)
-def _signals() -> Iterator[None]:
-    """The program sets its own actions for them; what runs the tests needs its own again."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    yield
-    for number, action in before.items():
-        signal.signal(number, action)
 
 
 @pytest.fixture(autouse=True)
