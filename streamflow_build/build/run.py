@@ -124,7 +124,7 @@ def run(  # noqa: PLR0913 - each is another party of the run
     cause: StreamflowError | None = None
     info = engine.info()
     try:
-        outcomes = execute(planned.steps, engine, observer, jobs=jobs or _jobs(goal, info), log=log)
+        outcomes = execute(planned.steps, engine, observer, jobs=_jobs(goal, info, jobs, observer), log=log)
     except Lost as lost:
         outcomes, cause = lost.outcomes, lost.cause
     report = ImagesReport(
@@ -140,9 +140,16 @@ def run(  # noqa: PLR0913 - each is another party of the run
     return report, cause
 
 
-def _jobs(goal: Goal, info: EngineInfo) -> int:
-    # Builds without the cache have a step, and so its layer, in common only while they run beside one another.
-    return max(info.cpus, 2) if goal.no_cache else info.cpus
+def _jobs(goal: Goal, info: EngineInfo, asked: int | None, observer: RunObserver) -> int:
+    """How many builds run at once.
+
+    Builds that don't use the cache have a step, and so its layer, in common only while they run beside one
+    another; and the layers they made stay in the cache for all later runs.
+    """
+    together = len(goal.services)
+    if asked is not None and asked < together and goal.no_cache:
+        observer.note(f"with --no-cache only images built at the same time share layers; --jobs is {asked}")
+    return asked or (together if goal.no_cache else info.cpus)
 
 
 def dry_run(goal: Goal, planned: Planned) -> PlanReport:

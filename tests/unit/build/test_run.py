@@ -8,12 +8,10 @@ import threading
 from collections.abc import Iterator
 from types import FrameType
 
-import msgspec
 import pytest
 
 from streamflow_build.build.run import dry_run, present_bases
 from streamflow_build.engine.fake import FakeEngine
-from streamflow_build.engine.interface import EngineInfo
 from streamflow_build.errors import EngineError, Interrupted
 from streamflow_build.model.report import Built, Failed, PlannedImage, Skipped, Unchanged
 
@@ -56,17 +54,23 @@ class TestBuilding:
 
         assert kinds(report) == {"web": "Built", "mail": "Built"}
 
-    def test_without_the_cache_two_overlap_even_on_one_cpu(self) -> None:
-        class Small(FakeEngine):
-            def info(self) -> EngineInfo:
-                return msgspec.structs.replace(super().info(), cpus=1)
-
-        meet = threading.Barrier(2, timeout=30)
-        shop = Shop(Small([BASE]), web="RUN echo web", mail="RUN echo mail")
+    def test_without_the_cache_all_at_once(self) -> None:
+        """Only so do they share their layers."""
+        names = ("web", "mail", "jobs", "shop")
+        meet = threading.Barrier(len(names), timeout=30)
+        shop = Shop(**{name: f"RUN echo {name}" for name in names})
 
         report, _ = shop.run(Told(lambda *_: meet.wait() and None), jobs=None, no_cache=True)
 
-        assert kinds(report) == {"web": "Built", "mail": "Built"}
+        assert kinds(report) == dict.fromkeys(names, "Built")
+
+    def test_without_the_cache_fewer_cost_layers(self) -> None:
+        told = Told()
+        Shop(web="RUN echo web", mail="RUN echo mail").run(told, jobs=1, no_cache=True)
+
+        assert told.lines[0] == (
+            "note with --no-cache only images built at the same time share layers; --jobs is 1"
+        )
 
     def test_the_facts_of_a_build(self) -> None:
         shop = Shop(web="COPY web /web\nRUN echo web")
