@@ -31,23 +31,19 @@ from streamflow_build.model.report import STAND_IN_ALLOWANCE
 
 BEFORE = "before the warm runs"
 ATTEMPTS = 5
-FASTEST = 2
-"""The last ways of ``prepare``: the tool and what it is held against closest; they take turns more often."""
 
 
 @dataclass(frozen=True, slots=True)
 class Repeats:
-    """How often each case is measured; the slow ways build tens of seconds where they install."""
+    """How often each way takes its turn in each case, and `--help` in its own."""
 
-    cold_slow: int = 1
-    cold: int = 5
+    cold: int = 3
     warm: int = 9
-    requirement_slow: int = 3
-    requirement: int = 7
+    requirement: int = 5
     start: int = 15
 
 
-QUICK = Repeats(1, 1, 1, 1, 1, 3)
+QUICK = Repeats(1, 1, 1, 3)
 
 
 def main() -> int:
@@ -122,7 +118,7 @@ def _limits(project: Project, held: Sizes) -> dict[str, int]:
 
 def _cold(ways: tuple[Way, ...], results: Results, repeats: Repeats) -> None:
     for turn in range(repeats.cold):
-        for way in _in_turn(ways, turn, turn < repeats.cold_slow):
+        for way in _in_turn(ways, turn):
             _take(COLD, way, results, lambda way=way: _clear(way))
 
 
@@ -131,20 +127,19 @@ def _warm(ways: tuple[Way, ...], results: Results, repeats: Repeats, service: Se
         path.relative_to(ROOT).as_posix() for path in sorted((ROOT / service.sources[-1]).rglob("*.py"))
     )
     for turn in range(repeats.warm):
-        for way in _in_turn(ways, turn, slow=True):
+        for way in _in_turn(ways, turn):
             _take(NOTHING, way, results, lambda: None)
-        for way in _in_turn(ways, turn, slow=True):
+        for way in _in_turn(ways, turn):
             _take(CHANGED, way, results, lambda way=way: way.change(source, f"# {uuid.uuid4()}\n"))
     releases, lock = _releases(), service.requirements or ""
     for turn in range(repeats.requirement):
-        for way in _in_turn(ways, turn, turn < repeats.requirement_slow):
+        for way in _in_turn(ways, turn):
             _take(REQUIREMENT, way, results, lambda way=way: way.change(lock, next(releases)))
 
 
-def _in_turn(ways: tuple[Way, ...], turn: int, slow: bool) -> tuple[Way, ...]:
-    """The ways whose turn it is; every other time in the opposite order, so that none always follows one."""
-    chosen = ways if slow else ways[-FASTEST:]
-    return chosen[::-1] if turn % 2 else chosen
+def _in_turn(ways: tuple[Way, ...], turn: int) -> tuple[Way, ...]:
+    """Every other time in the opposite order, so that none always follows another."""
+    return ways[::-1] if turn % 2 else ways
 
 
 def _take(case: str, way: Way, results: Results, prepare: Callable[[], None]) -> None:
