@@ -6,8 +6,10 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := images
 
 VERSION ?= v1.0.0
-PYTHON ?= python3.11
+PYTHON ?= $(firstword $(shell command -v python3.11 python3) python3.11)
 BIN := .venv/bin
+# Made last, so that a set-up which was interrupted is taken up again.
+READY := .venv/.ready
 # Behind a proxy that inspects TLS the authority is in the system's bundle, which pip and uv don't ask by themselves.
 BUNDLE := $(firstword $(wildcard /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt))
 ifneq ($(BUNDLE),)
@@ -19,13 +21,13 @@ ENGINE = eval "$$(scripts/engine env)"
 
 .PHONY: images test lint bench lock services-lock schema render clean engine
 
-images: .venv engine
+images: $(READY) engine
 	@$(ENGINE); $(BIN)/streamflow-build images $(VERSION)
 
-test: .venv engine
+test: $(READY) engine
 	@$(ENGINE); $(BIN)/pytest
 
-lint: .venv
+lint: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -36,33 +38,35 @@ lint: .venv
 	$(BIN)/check-jsonschema --schemafile streamflow.schema.json streamflow.yaml
 	$(BIN)/streamflow-build render --check
 
-bench: .venv engine
+bench: $(READY) engine
 	@$(ENGINE); $(BIN)/python bench/run.py
 
-engine: .venv
+engine: $(READY)
 	@scripts/engine start
 	@$(ENGINE); scripts/bases
 
-.venv: requirements.lock pyproject.toml services/pyproject.toml
-	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+$(READY): requirements.lock pyproject.toml services/pyproject.toml
+	@command -v $(PYTHON) > /dev/null || { echo "$(PYTHON) is not on the PATH; name a Python 3.11 or newer with: make PYTHON=…" >&2; exit 2; }
+	@echo "setting up .venv" >&2
+	@$(BIN)/python -m pip --version > /dev/null 2>&1 || $(PYTHON) -m venv --clear .venv
 	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e . -e services
-	@touch .venv
+	@touch $(READY)
 
 lock:
 	@test -x $(BIN)/uv || { $(PYTHON) -m venv .venv && $(BIN)/python -m pip install --quiet uv; }
 	$(BIN)/uv pip compile --quiet --generate-hashes --no-header --no-annotate --python-version 3.11 \
 	  --constraint services/requirements/constraints.txt --group dev pyproject.toml -o requirements.lock
 
-services-lock: .venv
+services-lock: $(READY)
 	PATH="$(CURDIR)/$(BIN):$$PATH" services/requirements/lock
 
-schema: .venv
+schema: $(READY)
 	$(BIN)/streamflow-build schema > streamflow.schema.json
 
-render: .venv
+render: $(READY)
 	$(BIN)/streamflow-build render
 
 clean:
 	@scripts/engine stop
-	rm -rf .venv .engine .streamflow dist
+	rm -rf .venv .engine .streamflow dist .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
