@@ -31,11 +31,13 @@ def inputs(
     context: tuple[ContextFile, ...],
     paths: tuple[str, ...],
     build_args: dict[str, str],
+    labels: dict[str, str],
 ) -> Inputs:
     """The inputs of one image.
 
     ``base`` is the base image's reference and id; the id also stands for the platform. ``paths`` are the
     declared sources: a file of the context belongs to the longest of them that holds it, else to itself.
+    ``labels`` are those that say the same of every version.
     """
     groups: dict[str, list[ContextFile]] = {}
     for file in context:
@@ -43,6 +45,9 @@ def inputs(
         groups.setdefault(max(owners, key=len, default=file.path), []).append(file)
     hashes = {name: _digest(map(_entry, files)).hexdigest()[:16] for name, files in groups.items()}
     hashes[f"base {base[0]}"] = _digest([base[1].encode()]).hexdigest()[:16]
+    if labels:
+        said = (f"{name}\0{value}\n".encode() for name, value in labels.items())
+        hashes["labels"] = _digest(said).hexdigest()[:16]
     for name, value in build_args.items():
         hashes[f"build argument {name}"] = _digest([value.encode()]).hexdigest()[:16]
     return Inputs(tuple(sorted(hashes.items())))

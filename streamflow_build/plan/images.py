@@ -83,8 +83,9 @@ Step = Build | Keep
 
 
 def check_goal(goal: Goal) -> None:
-    """Raises UsageError where the goal lacks a version that a service needs."""
+    """Raises UsageError where the goal lacks a version that a service needs, or gives it a name too long."""
     for service in goal.services:
+        Reference.parse(references(goal, service)[-1])
         if service.install == "package" and goal.version is None:
             raise UsageError(
                 f"Service {service.name!r} is installed from a package, so its image needs a version.",
@@ -123,6 +124,7 @@ def plan_image(  # noqa: PLR0913 - each is another fact of the plan
         context=material.context,
         paths=service.sources,
         build_args=build_args,
+        labels=_static_labels(project, service),
     )
     present = next(
         (i for n in names if (i := observed.get(n)) is not None and _same(i, now, goal.version)), None
@@ -190,12 +192,7 @@ def _labels(  # noqa: PLR0913, PLR0917 - each is another fact of the label set
     project: Project, goal: Goal, service: Service, base: Image, now: Inputs, origin: Origin
 ) -> dict[str, str]:
     digest = next((d.rpartition("@")[2] for d in base.digests), base.id)
-    labels = {
-        f"{OCI}.title": service.image,
-        f"{OCI}.description": service.description,
-        f"{OCI}.source": project.source,
-        f"{OCI}.url": project.source,
-        f"{OCI}.licenses": project.licenses,
+    labels = _static_labels(project, service) | {
         f"{OCI}.version": "" if goal.version is None else str(goal.version),
         f"{OCI}.revision": origin.revision or "",
         f"{OCI}.created": origin.created,
@@ -204,4 +201,15 @@ def _labels(  # noqa: PLR0913, PLR0917 - each is another fact of the label set
         LABEL_FINGERPRINT: now.fingerprint,
         LABEL_INPUTS: now.dumps(),
     }
-    return {name: value for name, value in labels.items() if value}
+    # What is said of the base isn't true of the image: an empty label hides the inherited one.
+    return {name: value for name, value in labels.items() if value or name in base.labels}
+
+
+def _static_labels(project: Project, service: Service) -> dict[str, str]:
+    return {
+        f"{OCI}.title": service.image,
+        f"{OCI}.description": service.description,
+        f"{OCI}.source": project.source,
+        f"{OCI}.url": project.source,
+        f"{OCI}.licenses": project.licenses,
+    }

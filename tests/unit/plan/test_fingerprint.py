@@ -29,7 +29,7 @@ ARGUMENTS = st.dictionaries(st.sampled_from(["VERSION", "OTHER"]), st.text(max_s
 
 
 def made(context: tuple[ContextFile, ...], base: str = "sha256:1", **arguments: str) -> Inputs:
-    return inputs(base=("python", base), context=context, paths=PATHS, build_args=arguments)
+    return inputs(base=("python", base), context=context, paths=PATHS, build_args=arguments, labels={})
 
 
 def owner(path: str) -> str:

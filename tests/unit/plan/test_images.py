@@ -25,6 +25,10 @@ class TestNames:
     def test_of_none(self) -> None:
         assert references(goal(None), service()) == ("shop-web:latest",)
 
+    def test_too_long(self) -> None:
+        with pytest.raises(UsageError, match="255"):
+            check_goal(goal(registry=f"localhost/{'a' * 250}"))
+
     def test_in_a_registry(self) -> None:
         assert references(goal("1.0.0-rc.1", registry="ghcr.io/org"), service()) == (
             "shop-web:1.0.0-rc.1",
@@ -145,6 +149,16 @@ class TestTagsThatStay:
 
 
 class TestRequest:
+    def test_what_the_base_says_of_itself_is_hidden(self) -> None:
+        said = {"org.opencontainers.image.version": "99.0.0", "org.opencontainers.image.revision": "other"}
+        step = plan(goal(None), base=msgspec.structs.replace(BASE, labels=said))
+        assert isinstance(step, Build)
+        assert step.request.labels["org.opencontainers.image.version"] == ""
+
+    def test_a_static_label_counts(self) -> None:
+        step = plan(goal(), held(plan(goal())), of=msgspec.structs.replace(service(), description="Anew"))
+        assert reason(step) == "changed: labels"
+
     def test_labels(self) -> None:
         step = plan(goal())
         assert isinstance(step, Build)
@@ -167,6 +181,7 @@ class TestRequest:
         assert list(msgspec.json.decode(inputs)) == [
             "base python:3.11-slim",
             "docker/web/Dockerfile",
+            "labels",
             "src/shared",
             "src/web",
         ]
