@@ -32,9 +32,12 @@ class Mask:
         words: set[str] = set()
         for secret in secrets:
             text = secret.decode(errors="replace")
-            lines = {line.strip() for line in text.splitlines()} - {""}
-            words |= lines if len(lines) == 1 else {line for line in lines if len(line) >= SHORTEST_LINE}
+            # Python ends lines at more characters than programs that print a secret line by line.
+            for parts in (text.split("\n"), text.splitlines()):
+                lines = {line.strip() for line in parts} - {""}
+                words |= lines if len(lines) == 1 else {line for line in lines if len(line) >= SHORTEST_LINE}
             words |= {found[1] for found in _PASSWORD.findall(text)}
+        words |= {harmless(word).strip() for word in words} - {""}
         words |= {quote(word, safe="") for word in words}
         # The longest first: a secret may be a part of another one.
         self._words = tuple(sorted(words, key=lambda word: (-len(word), word)))
@@ -56,7 +59,9 @@ class Cleaned:
 
     def text(self, text: str) -> str:
         """One piece of text as it may be shown."""
-        return self._mask(harmless(text))
+        # Before, for what is made harmless may no longer be found (a tab's width depends on its place); after,
+        # for what was invisible may have kept the parts of a secret apart.
+        return self._mask(harmless(self._mask(text)))
 
     def base_pull(self, base: str, layer: str, current: int, total: int) -> None:
         self._inner.base_pull(base, self.text(layer), current, total)

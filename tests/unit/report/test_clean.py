@@ -9,6 +9,7 @@ from streamflow_build.build.observer import RunObserver
 from streamflow_build.engine.interface import BuildEvent, BuildWarning, StepFinished, StepOutput, StepStarted
 from streamflow_build.model.report import ImagesReport, Outcome
 from streamflow_build.report.clean import Cleaned, Mask
+from streamflow_build.report.text import harmless
 
 
 class Recorder(RunObserver):
@@ -63,6 +64,22 @@ def test_mask(secret: bytes, text: str, shown: str) -> None:
 
 def test_a_secret_that_holds_another() -> None:
     assert Mask([b"abc", b"abcdef"])("abcdef abc") == "*** ***"
+
+
+@pytest.mark.parametrize(
+    "secret", ["s3\tcret", "s3\x07cret", "s3\x0bc", "s3\x1b[31mcret", "s3\u200bcret", "s3\rcret"]
+)
+def test_a_secret_that_is_not_harmless_is_masked(secret: str) -> None:
+    recorder = Recorder()
+    Cleaned(recorder, Mask([f"{secret}\n".encode()])).note(f"token {secret}!")
+    Cleaned(recorder, Mask([secret.encode()])).note(f"token {harmless(secret)}!")
+    assert recorder.told == ["token ***!", "token ***!"]
+
+
+def test_a_secret_with_something_invisible_in_it_is_masked() -> None:
+    recorder = Recorder()
+    Cleaned(recorder, Mask([b"s3cret"])).note("token s3\x1b[0mcret!")
+    assert recorder.told == ["token ***!"]
 
 
 def test_everything_told_is_cleaned(sample: SimpleNamespace) -> None:
