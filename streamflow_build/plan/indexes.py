@@ -98,8 +98,28 @@ def _parsed(place: Path) -> configparser.RawConfigParser:
     try:
         parser.read(place, encoding="utf-8")
     except (configparser.Error, UnicodeDecodeError, OSError) as error:
-        raise ConfigError(f"pip's configuration {place} can't be read: {error}") from error
+        raise ConfigError(
+            f"pip's configuration {place} can't be read: {_fault(error)}.",
+            hint="Mend the file; `pip config debug` shows which files pip reads.",
+        ) from None
     return parser
+
+
+def _fault(error: configparser.Error | UnicodeDecodeError | OSError) -> str:
+    """What is wrong, without the file's own lines, which the error's text has: they may hold a password."""
+    match error:
+        case configparser.MissingSectionHeaderError(lineno=line):
+            return f"line {line}: an option stands before the first [section]"
+        case configparser.DuplicateOptionError(lineno=line):
+            return f"line {line}: the option is there twice"
+        case configparser.DuplicateSectionError(lineno=line):
+            return f"line {line}: the section is there twice"
+        case configparser.ParsingError(errors=errors):
+            return f"line {', '.join(str(line) for line, _ in errors)}: it is no `option = value`"
+        case OSError(strerror=words):
+            return str(words)
+        case _:
+            return "it is no text in UTF-8"
 
 
 def _merge(settings: PipSettings, said: Mapping[str, str]) -> None:

@@ -144,13 +144,33 @@ def test_a_file_named_by_the_environment_replaces_the_users(tmp_path: Path) -> N
     assert "proxy" not in found
 
 
-def test_a_broken_configuration_of_pip_is_named(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        (
+            b"index-url = https://u:hunter2@x.test/simple\n",
+            "line 1: an option stands before the first [section]",
+        ),
+        (b"[global]\nproxy = hunter2\nproxy = hunter2\n", "line 3: the option is there twice"),
+        (b"[hunter2]\n[hunter2]\n", "line 2: the section is there twice"),
+        (b"[global]\nhunter2\n\nhunter2@x.test\n", "line 2, 4: it is no `option = value`"),
+        (b"[global]\nproxy = hunter2\xff\n", "it is no text in UTF-8"),
+    ],
+    ids=["no section", "option twice", "section twice", "no option", "encoding"],
+)
+def test_a_broken_configuration_of_pip_is_named_without_its_text(
+    text: bytes, fault: str, tmp_path: Path
+) -> None:
     own = tmp_path / "own.conf"
-    own.write_text("index-url = https://own.test/simple\n")
-    with pytest.raises(
-        ConfigError, match=rf"^pip's configuration {own} can't be read: File contains no section "
-    ):
+    own.write_bytes(text)
+    with pytest.raises(ConfigError) as error:
         secrets_of({"PIP_CONFIG_FILE": str(own)}, tmp_path)
+    assert str(error.value) == (
+        f"pip's configuration {own} can't be read: {fault}.\n"
+        "Mend the file; `pip config debug` shows which files pip reads."
+    )
+    assert error.value.__cause__ is None
+    assert error.value.__suppress_context__
 
 
 def test_named_secrets_come_from_the_environment_or_a_file(tmp_path: Path) -> None:
