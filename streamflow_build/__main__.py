@@ -6,10 +6,13 @@ import errno
 import os
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
 from streamflow_build.errors import Interrupted, StreamflowError, UsageError
+from streamflow_build.model.signals import ending
 
 READER_GONE = 128 + signal.SIGPIPE
 """The exit code where nobody reads the output to its end (``| head``), as of programs that the signal ends."""
@@ -26,6 +29,10 @@ def main(arguments: list[str] | None = None) -> int:
         _drop_output()
         return READER_GONE
     except OSError as error:
+        if error.errno == errno.EIO:
+            # The terminal is closed, and with it both streams.
+            _drop_output()
+            return READER_GONE
         if error.errno not in _FULL:
             raise
         _drop_output()
@@ -51,17 +58,29 @@ def _say(error: StreamflowError) -> int:
 
 def _run(arguments: list[str] | None) -> int:
     try:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, _interrupt)
-        from streamflow_build.cli import app  # noqa: PLC0415 - Ctrl-C has its answer before anything slow begins
+        with _interruptible():
+            from streamflow_build.cli import app  # noqa: PLC0415 - Ctrl-C has its answer before anything slow begins
 
-        app(args=arguments, prog_name="streamflow-build")
+            app(args=arguments, prog_name="streamflow-build")
     except StreamflowError as error:
         return _say(error)
     except SystemExit as done:
         # Typer ends with 1 when a pipe breaks, which would mean a bug; nothing else here does.
         return READER_GONE if done.code == 1 else int(done.code or 0)
     return 0
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    numbers = ending()
+    for number in numbers:
+        signal.signal(number, _interrupt)
+    try:
+        yield
+    finally:
+        # All is done: what the interpreter does at its end has no answer to Interrupted.
+        for number in numbers:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def _interrupt(number: int, _frame: FrameType | None) -> None:

@@ -14,6 +14,7 @@ from streamflow_build.errors import EngineError, Interrupted
 from streamflow_build.model.image import BuildRequest
 from streamflow_build.model.project import Service
 from streamflow_build.model.report import Built, Cancelled, Failed, Outcome, Size, Skipped, Unchanged, measure
+from streamflow_build.model.signals import ending
 from streamflow_build.plan.images import Build, Keep, Step
 
 LogPath = Callable[[str], str]
@@ -64,9 +65,7 @@ def execute(
 def _undisturbed() -> Iterator[None]:
     """Hold back the signals that end a run: a pool doesn't wait for a thread whose start was interrupted."""
     came: list[int] = []
-    before = {
-        n: signal.signal(n, lambda number, _: came.append(number)) for n in (signal.SIGINT, signal.SIGTERM)
-    }
+    before = {n: signal.signal(n, lambda number, _: came.append(number)) for n in ending()}
     try:
         yield
     finally:

@@ -46,7 +46,7 @@ def assert_nothing_left(shop: Shop, forever: str) -> None:
     assert shop.tags("alpha") == {}
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_the_builds_on_the_engine(long: Shop, forever: str, number: int) -> None:
     run = long.start("v1.0.0", "--json")
     wait_for_step(forever)

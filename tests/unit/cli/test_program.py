@@ -50,13 +50,33 @@ def test_each_error_has_its_exit_code() -> None:
     }
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_an_interruption_before_anything_began(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    number: signal.Signals, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # the tests themselves may run under nohup
+
     def interrupted(*_: object, **__: object) -> None:
-        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(number)
 
     monkeypatch.setattr("streamflow_build.config.load", interrupted)
 
     assert main(["images"]) == 130
     assert capsys.readouterr() == ("", "streamflow-build: Interrupted.\n")
+
+
+def test_a_run_that_is_to_outlive_its_terminal_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    monkeypatch.setattr(
+        "streamflow_build.config.schema.json_schema", lambda: f"{signal.raise_signal(signal.SIGHUP)}"
+    )
+
+    assert main(["schema"]) == 0
+
+
+def test_nothing_is_interrupted_once_the_command_is_done(capsys: pytest.CaptureFixture[str]) -> None:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().err == ""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        assert signal.getsignal(number) is signal.SIG_DFL
