@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import re
+import time
 from typing import Any
 
 from docker.errors import APIError, NotFound
 from docker.utils import parse_repository_tag
 
-from streamflow_build.engine.connection import Connection
+from streamflow_build.engine.connection import Connection, explanation
 from streamflow_build.errors import EngineError
 from streamflow_build.model.image import Image, Layer
 
 _SHELL = re.compile(r"^RUN (?:\|\d+ .*?)?/bin/sh -c ")
+_PAUSES = (0.02, 0.04, 0.06, 0.08, 0.1, 0.12, 0.14, 0.16, 0.18, 0.2)
+"""How long to wait, in seconds, before a name is set again that another run sets at the same moment."""
 
 
 def find(connection: Connection, reference: str) -> Image | None:
@@ -82,6 +85,16 @@ def untag(connection: Connection, reference: str) -> None:
 
 def _tag(connection: Connection, image: str, reference: str) -> None:
     repository, name = parse_repository_tag(reference)
+    for pause in _PAUSES:
+        try:
+            connection.client.tag(image, repository, name)
+        except APIError as error:
+            # The containerd store takes a name away before it sets it anew; who comes between is told so.
+            if "already exists" not in explanation(error):
+                raise
+            time.sleep(pause)
+        else:
+            return
     connection.client.tag(image, repository, name)
 
 

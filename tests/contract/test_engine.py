@@ -172,6 +172,37 @@ def test_all_names_are_given_or_none(engine: Engine, request_of: RequestOf, toke
     assert kept == [first.tags, second.tags]
 
 
+def test_a_name_may_be_given_from_several_places_at_once(
+    engine: Engine, request_of: RequestOf, token: str
+) -> None:
+    images = []
+    for name in ("a", "b", "c", "d"):
+        request = request_of(
+            f"RUN echo {token}\nCOPY hello.txt /{name}\n", HELLO, tags=(f"streamflow-{token}:{name}",)
+        )
+        images.append(engine.build(request, quiet).image)
+    wanted = tuple(f"streamflow-{token}:shared-{number}" for number in range(3))
+    together = threading.Barrier(len(images))
+    caught: list[EngineError] = []
+
+    def give(image: str) -> None:
+        together.wait(60)
+        try:
+            for _ in range(5):
+                engine.tag(image, wanted)
+        except EngineError as error:
+            caught.append(error)
+
+    threads = [threading.Thread(target=give, args=(image.id,)) for image in images]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+
+    assert caught == []
+    assert all(engine.image(name) is not None for name in wanted)
+
+
 def test_cancelled_builds_end_without_a_tag_and_later_ones_are_refused(
     engine: Engine, request_of: RequestOf, token: str
 ) -> None:
