@@ -60,6 +60,9 @@ def _diff(path: str, before: str | None, after: str | None) -> str:
 
 def _text(path: Path) -> str | None:
     try:
+        # Reading a pipe or a device would wait for ever.
+        if path.exists() and not path.is_file():
+            return ""
         with path.open(encoding="utf-8", newline="") as file:
             return file.read()
     except (FileNotFoundError, NotADirectoryError):
@@ -79,9 +82,10 @@ def _replace(path: Path, artefact: Artefact) -> None:
         Path(temporary).chmod(_MODE)
         Path(temporary).replace(path)
     except OSError as error:
-        if temporary is not None:
-            Path(temporary).unlink(missing_ok=True)
         raise ConfigError(
             f"{artefact.path} can't be written: {error.strerror}.",
             hint="Make room or mend the rights, and render again.",
         ) from error
+    finally:
+        if temporary is not None:
+            Path(temporary).unlink(missing_ok=True)

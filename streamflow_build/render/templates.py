@@ -36,7 +36,8 @@ class Templates:
     def render(self, name: str, **values: Any) -> str:
         """The template's text with these values. Raises ConfigError that names the template and the line."""
         try:
-            return self._environment.get_template(name).render(**values)
+            text = self._environment.get_template(name).render(**values)
+            text.encode()
         except jinja2.TemplateNotFound as error:
             raise ConfigError(
                 f"There is no template {error.name!r} in the project's templates/, nor in the tool's.",
@@ -46,20 +47,31 @@ class Templates:
             raise self._wrong(error.name or name, error.lineno, error.message or "a syntax error") from None
         except UnicodeDecodeError:
             raise self._wrong(name, None, "it is not UTF-8 text") from None
+        except UnicodeEncodeError as error:
+            what = f"it makes {error.object[error.start]!r}, which no file can hold"
+            raise self._wrong(name, None, what) from None
+        except SyntaxError as error:
+            # The line is that of the Python code which Jinja made of the template.
+            raise self._wrong(name, None, f"it is nested too deeply: {error.msg}") from None
+        except MemoryError as error:
+            file, line = self._innermost(error.__traceback__) or (name, None)
+            raise self._wrong(file, line, "it makes more text than the memory holds") from None
         except OSError as error:
             raise self._wrong(name, None, f"it can't be read: {error.strerror}") from None
         except (
             jinja2.TemplateError,
             ArithmeticError,
+            AssertionError,
             AttributeError,
             LookupError,
-            RecursionError,
+            RuntimeError,
             TypeError,
             ValueError,
         ) as error:
             # What else a template can raise comes from what it calls with its own values.
             file, line = self._innermost(error.__traceback__) or (name, None)
-            raise self._wrong(file, line, str(error)) from None
+            raise self._wrong(file, line, str(error) or type(error).__name__) from None
+        return text
 
     def _wrong(self, name: str, line: int | None, what: str) -> ConfigError:
         file = next((f / name for f in self._folders if (f / name).is_file()), Path(name))

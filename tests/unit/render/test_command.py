@@ -96,6 +96,18 @@ def test_a_folder_is_in_the_way(mixed: Path, capsys: pytest.CaptureFixture[str])
     ]
 
 
+def test_a_pipe_is_in_the_way(mixed: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (mixed / "docker/web/Dockerfile").unlink()
+    os.mkfifo(mixed / "docker/web/Dockerfile")
+    assert main(["render", "--check"]) == 7
+    assert capsys.readouterr().err == (
+        "streamflow-build: Not what streamflow.yaml says: docker/web/Dockerfile.\n"
+        "Write them with: streamflow-build render\n"
+    )
+    assert main(["render"]) == 0
+    assert (mixed / "docker/web/Dockerfile").is_file()
+
+
 def test_a_file_is_whole_or_as_it_was(mixed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # The one way to have a disk fill up in the middle of a file without filling one up.
     def full(*_: object) -> None:

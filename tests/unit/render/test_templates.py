@@ -48,7 +48,20 @@ def test_a_projects_own_template_counts(mixed: Path) -> None:
         ("one\n{{ service.name + 1 }}\n", '2: can only concatenate str (not "int") to str'),
         ("one\n{{ 1 / 0 }}\n", "2: division by zero"),
         (b"\xff", " it is not UTF-8 text"),
+        ("one\n{{ cycler() }}\n", "2: at least one item has to be provided"),
+        ('one\n{{ "a" * 10**14 }}\n', "2: it makes more text than the memory holds"),
+        (
+            "{% for a in [1] %}" * 30 + "{% endfor %}" * 30,
+            " it is nested too deeply: too many statically nested blocks",
+        ),
+        (
+            "{% if 1 %}" * 150 + "{% endif %}" * 150,
+            " it is nested too deeply: too many levels of indentation",
+        ),
+        ('one\n{{ "\\ud800" }}\n', " it makes '\\ud800', which no file can hold"),
+        ("{% macro a() %}{{ a() }}{% endmacro %}\n{{ a() }}", "1: maximum recursion depth exceeded"),
     ],
+    ids=range(14),
 )
 def test_wrong(mixed: Path, text: str | bytes, said: str) -> None:
     write(mixed, text)
