@@ -62,6 +62,8 @@ def main() -> int:
         except CommandError as error:
             print(f"bench: {error}", file=sys.stderr)
             return 4
+        except KeyboardInterrupt:
+            return 130
     if quick:
         print(text)
     else:
