@@ -56,6 +56,9 @@ class Templates:
         except MemoryError as error:
             file, line = self._innermost(error.__traceback__) or (name, None)
             raise self._wrong(file, line, "it makes more text than the memory holds") from None
+        except RecursionError as error:
+            file, line = self._innermost(error.__traceback__) or (name, None)
+            raise self._wrong(file, line, "its calls or brackets are nested too deeply") from None
         except OSError as error:
             raise self._wrong(name, None, f"it can't be read: {error.strerror}") from None
         except (
