@@ -14,17 +14,40 @@ from streamflow_build.plan.dockerignore import DockerIgnore, Matched
 _PROGRAM, _DATA = 0o755, 0o644
 
 
-def collect(root: Path, paths: Iterable[str], ignore: str | None) -> tuple[ContextFile, ...]:
-    """The files at and below the paths, sorted by path.
+class Sources:
+    """The files of a project's folder, each read once, however many services share it."""
 
-    The paths are relative to the root; ``ignore`` is the text of a .dockerignore file. Modes are 0755 for
-    what its owner may execute and 0644 for all else, whatever the umask of a checkout was. A symbolic link
-    stays one. Raises ConfigError for what can't be read, for what is no file, folder or link, and for a link
-    that leads out of the paths.
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._read: dict[str, ContextFile] = {}
+
+    def walk(self, path: str, above: Matched | None, rules: DockerIgnore) -> Iterator[ContextFile]:
+        """The files at and below a path that the rules keep; ``above`` is what they say of its folder."""
+        excluded, matched = rules.excludes(path, above)
+        place = self._root / path
+        try:
+            mode = place.lstat().st_mode
+            if stat.S_ISDIR(mode):
+                if not excluded or rules.exceptions:
+                    for name in sorted(entry.name for entry in place.iterdir()):
+                        yield from self.walk(posixpath.join(path, name), matched, rules)
+            elif not excluded:
+                if path not in self._read:
+                    self._read[path] = _file(place, path, mode)
+                yield self._read[path]
+        except OSError as error:
+            raise ConfigError(f"{path} can't be read: {error.strerror}.") from error
+
+
+def collect(sources: Sources, paths: Iterable[str], rules: DockerIgnore) -> tuple[ContextFile, ...]:
+    """The files at and below the paths that the rules keep, sorted by path.
+
+    The paths are relative to the project's folder. Modes are 0755 for what its owner may execute and 0644
+    for all else, whatever the umask of a checkout was. A symbolic link stays one. Raises ConfigError for what
+    can't be read, for what is no file, folder or link, and for a link that leads out of the paths.
     """
     declared = tuple(posixpath.normpath(path) for path in paths)
-    rules = DockerIgnore(ignore or "")
-    found = {file.path: file for path in declared for file in _walk(root, path, _above(path, rules), rules)}
+    found = {file.path: file for path in declared for file in sources.walk(path, _above(path, rules), rules)}
     for file in found.values():
         if file.target is not None and not _leads_into(file, declared):
             raise ConfigError(
@@ -43,25 +66,12 @@ def _above(path: str, rules: DockerIgnore) -> Matched | None:
     return above
 
 
-def _walk(root: Path, path: str, above: Matched | None, rules: DockerIgnore) -> Iterator[ContextFile]:
-    excluded, matched = rules.excludes(path, above)
-    place = root / path
-    try:
-        mode = place.lstat().st_mode
-        if stat.S_ISDIR(mode):
-            if not excluded or rules.exceptions:
-                for name in sorted(entry.name for entry in place.iterdir()):
-                    yield from _walk(root, posixpath.join(path, name), matched, rules)
-        elif excluded:
-            return
-        elif stat.S_ISLNK(mode):
-            yield ContextFile(path, _PROGRAM, b"", target=str(place.readlink()))
-        elif stat.S_ISREG(mode):
-            yield ContextFile(path, _PROGRAM if mode & stat.S_IXUSR else _DATA, place.read_bytes())
-        else:
-            raise ConfigError(f"{path} is neither a file nor a folder nor a link: no image can hold it.")
-    except OSError as error:
-        raise ConfigError(f"{path} can't be read: {error.strerror}.") from error
+def _file(place: Path, path: str, mode: int) -> ContextFile:
+    if stat.S_ISLNK(mode):
+        return ContextFile(path, _PROGRAM, b"", target=str(place.readlink()))
+    if stat.S_ISREG(mode):
+        return ContextFile(path, _PROGRAM if mode & stat.S_IXUSR else _DATA, place.read_bytes())
+    raise ConfigError(f"{path} is neither a file nor a folder nor a link: no image can hold it.")
 
 
 def _leads_into(link: ContextFile, declared: tuple[str, ...]) -> bool:

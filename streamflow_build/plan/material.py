@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 
 from streamflow_build.errors import ConfigError
 from streamflow_build.model.image import ContextFile
 from streamflow_build.model.project import Project, Service
-from streamflow_build.plan.context import collect
+from streamflow_build.plan.context import Sources, collect
+from streamflow_build.plan.dockerignore import DockerIgnore
 from streamflow_build.plan.images import Material
 from streamflow_build.plan.secrets import build_secrets, confidential
 
@@ -24,21 +26,27 @@ def materials(
     built is what streamflow.yaml says. Raises ConfigError for a source that can't be read or a secret that
     isn't set.
     """
-    return {service.name: _material(project, service, rendered, environ) for service in services}
+    sources = Sources(project.root)
+    return {service.name: _material(project, service, rendered, environ, sources) for service in services}
 
 
 def _material(
-    project: Project, service: Service, rendered: Mapping[str, str], environ: Mapping[str, str]
+    project: Project,
+    service: Service,
+    rendered: Mapping[str, str],
+    environ: Mapping[str, str],
+    sources: Sources,
 ) -> Material:
     own = f"docker/{service.name}/"
-    rules = _own_rules(project.root, f"{own}Dockerfile.dockerignore")
-    ignore = rendered[".dockerignore"] if rules is None else rules
+    rules = _own_rules(project.root, f"{own}Dockerfile.dockerignore") or DockerIgnore(
+        rendered[".dockerignore"]
+    )
     wheels = () if service.package is None or service.package.wheels is None else (service.package.wheels,)
-    files = {file.path: file for file in collect(project.root, (*service.sources, *wheels), ignore)}
+    files = {file.path: file for file in collect(sources, (*service.sources, *wheels), rules)}
     for path, text in rendered.items():
         if path.startswith(own):
             files[path] = ContextFile(path, RENDERED_MODE, text.encode())
-    secrets = build_secrets(service, environ, Path.home(), project.root)
+    secrets = build_secrets(service, environ, _home(), project.root)
     return Material(
         context=tuple(files[path] for path in sorted(files)),
         secrets=secrets,
@@ -46,10 +54,21 @@ def _material(
     )
 
 
-def _own_rules(root: Path, path: str) -> str | None:
+def _home() -> Path:
+    try:
+        return Path.home()
+    except RuntimeError:
+        # Neither HOME nor the system names one: as for pip, a folder in which nothing is found.
+        return Path("~")
+
+
+def _own_rules(root: Path, path: str) -> DockerIgnore | None:
     """The rules that a user wrote for one service, which Docker takes in place of the project's."""
     try:
-        return (root / path).read_text("utf-8-sig")
+        # Whoever opens a pipe waits for what may never come.
+        if not stat.S_ISREG((root / path).stat().st_mode):
+            raise ConfigError(f"{path} can't be read: it is no file.")
+        return DockerIgnore((root / path).read_text("utf-8-sig"), path)
     except FileNotFoundError:
         return None
     except UnicodeDecodeError:

@@ -11,7 +11,8 @@ import pytest
 from streamflow_build.engine.docker_engine import DockerEngine
 from streamflow_build.engine.interface import BuildEvent, StepOutput
 from streamflow_build.model.image import BuildRequest, ContextFile
-from streamflow_build.plan.context import collect
+from streamflow_build.plan.context import Sources, collect
+from streamflow_build.plan.dockerignore import DockerIgnore
 
 PATHS = (
     "a.py", "a.pyc", "b/a.py", "b/c/a.py", "b/c/d.txt", "b/__pycache__/a.pyc", "c", "x/y/z", "x/y/w", "x/v",
@@ -69,7 +70,7 @@ def test_the_same_files_as_docker_sends(rules: str, tmp_path: Path, default_stor
     assert built.returncode == 0, built.stderr
     sent = {str(file.relative_to(out)) for file in out.rglob("*") if file.is_file()}
 
-    ours = collect(source, [path.name for path in source.iterdir()], rules)
+    ours = collect(Sources(source), [path.name for path in source.iterdir()], DockerIgnore(rules))
 
     assert {file.path for file in ours} == sent
 

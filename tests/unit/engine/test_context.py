@@ -3,7 +3,9 @@ from __future__ import annotations
 import io
 import tarfile
 
-from streamflow_build.engine.context import archive
+import pytest
+
+from streamflow_build.engine.context import PART, archive
 from streamflow_build.model.image import ContextFile
 
 FILES = (
@@ -14,8 +16,12 @@ FILES = (
 )
 
 
+def packed(*files: ContextFile) -> bytes:
+    return b"".join(archive(files))
+
+
 def test_an_archive_holds_files_in_order_owned_by_root_with_one_time() -> None:
-    with tarfile.open(fileobj=io.BytesIO(archive(FILES))) as tar:
+    with tarfile.open(fileobj=io.BytesIO(packed(*FILES))) as tar:
         entries = tar.getmembers()
     assert [(e.name, oct(e.mode), e.type, e.linkname) for e in entries] == [
         ("Dockerfile", "0o644", tarfile.REGTYPE, ""),
@@ -28,12 +34,29 @@ def test_an_archive_holds_files_in_order_owned_by_root_with_one_time() -> None:
 
 
 def test_the_same_files_give_the_same_bytes_in_any_order() -> None:
-    assert archive(FILES) == archive(tuple(reversed(FILES)))
+    assert packed(*FILES) == packed(*reversed(FILES))
 
 
 def test_a_long_path_needs_no_pax_header() -> None:
     path = "/".join(["folder" * 10] * 5) + "/grüße.py"
-    packed = archive([ContextFile(path, 0o644, b"x")])
-    assert b"PaxHeader" not in packed
-    with tarfile.open(fileobj=io.BytesIO(packed)) as tar:
+    archived = packed(ContextFile(path, 0o644, b"x"))
+    assert b"PaxHeader" not in archived
+    with tarfile.open(fileobj=io.BytesIO(archived)) as tar:
         assert tar.getmembers()[-1].name == path
+
+
+@pytest.mark.parametrize("size", [0, 1, 511, 512, 513, PART - 1, PART, PART + 1, 3 * PART])
+def test_a_file_of_any_size_arrives_whole(size: int) -> None:
+    content = bytes(number % 251 for number in range(size))
+    with tarfile.open(fileobj=io.BytesIO(packed(ContextFile("a", 0o644, content), *FILES))) as tar:
+        arrived = tar.extractfile("a")
+        assert arrived is not None
+        assert arrived.read() == content
+        assert tar.getnames()[-1] == "services/link"
+
+
+def test_a_large_file_is_not_copied() -> None:
+    content = bytes(4 * PART)
+    parts = [part for part in archive([ContextFile("a", 0o644, content)]) if isinstance(part, memoryview)]
+    assert [len(part) for part in parts] == [PART] * 4
+    assert all(part.obj is content for part in parts)

@@ -7,7 +7,12 @@ import pytest
 
 from streamflow_build.errors import ConfigError
 from streamflow_build.model.image import ContextFile
-from streamflow_build.plan.context import collect
+from streamflow_build.plan.context import Sources, collect
+from streamflow_build.plan.dockerignore import DockerIgnore
+
+
+def collected(root: Path, paths: list[str], rules: str) -> tuple[ContextFile, ...]:
+    return collect(Sources(root), paths, DockerIgnore(rules))
 
 
 @pytest.fixture
@@ -28,7 +33,7 @@ def project(tmp_path: Path) -> Path:
 
 
 def test_declared_files_sorted_with_their_modes(project: Path) -> None:
-    found = collect(project, ["services/shared", "services/ingestion/app.py"], "**/__pycache__\n")
+    found = collected(project, ["services/shared", "services/ingestion/app.py"], "**/__pycache__\n")
     assert [(file.path, oct(file.mode), file.content) for file in found] == [
         ("services/ingestion/app.py", "0o644", b"services/ingestion/app.py"),
         ("services/shared/a.sh", "0o755", b"services/shared/a.sh"),
@@ -37,7 +42,7 @@ def test_declared_files_sorted_with_their_modes(project: Path) -> None:
 
 
 def test_without_rules_all_is_taken_once(project: Path) -> None:
-    found = collect(project, ["services/shared", "services/shared/b.py", "services/"], None)
+    found = collected(project, ["services/shared", "services/shared/b.py", "services/"], "")
     assert [file.path for file in found] == [
         "services/analytics/app.py",
         "services/ingestion/app.py",
@@ -48,15 +53,15 @@ def test_without_rules_all_is_taken_once(project: Path) -> None:
 
 
 def test_rules_of_the_folders_above_hold(project: Path) -> None:
-    assert collect(project, ["services/shared"], "services\n") == ()
-    kept = collect(project, ["services/shared"], "*\n!services/shared/b.py\n")
+    assert collected(project, ["services/shared"], "services\n") == ()
+    kept = collected(project, ["services/shared"], "*\n!services/shared/b.py\n")
     assert [file.path for file in kept] == ["services/shared/b.py"]
 
 
 def test_links_inside_the_sources_stay_links(project: Path) -> None:
     (project / "services/shared/link.py").symlink_to("b.py")
     (project / "services/shared/folder").symlink_to("../ingestion")
-    found = collect(project, ["services/shared", "services/ingestion"], "**/__pycache__")
+    found = collected(project, ["services/shared", "services/ingestion"], "**/__pycache__")
     assert [file for file in found if file.target] == [
         ContextFile("services/shared/folder", 0o755, b"", target="../ingestion"),
         ContextFile("services/shared/link.py", 0o755, b"", target="b.py"),
@@ -67,7 +72,7 @@ def test_links_inside_the_sources_stay_links(project: Path) -> None:
 def test_a_link_that_leads_out_of_the_sources_is_refused(project: Path, target: str) -> None:
     (project / "services/shared/link").symlink_to(target)
     with pytest.raises(ConfigError) as error:
-        collect(project, ["services/shared"], None)
+        collected(project, ["services/shared"], "")
     assert str(error.value) == (
         f"services/shared/link is a symbolic link to {target}, which is not among the service's sources.\n"
         "Declare what it points to under `sources`, or replace the link by a copy."
@@ -76,19 +81,26 @@ def test_a_link_that_leads_out_of_the_sources_is_refused(project: Path, target: 
 
 def test_an_ignored_link_does_not_matter(project: Path) -> None:
     (project / "services/shared/link").symlink_to("/etc/passwd")
-    assert "services/shared/link" not in {f.path for f in collect(project, ["services/shared"], "**/link")}
+    assert "services/shared/link" not in {f.path for f in collected(project, ["services/shared"], "**/link")}
 
 
 def test_what_is_missing_is_named(project: Path) -> None:
     with pytest.raises(ConfigError, match=r"^services/nope can't be read: No such file or directory[.]$"):
-        collect(project, ["services/nope"], None)
+        collected(project, ["services/nope"], "")
 
 
 def test_a_pipe_is_refused(project: Path) -> None:
     os.mkfifo(project / "services/shared/pipe")
     with pytest.raises(ConfigError) as error:
-        collect(project, ["services/shared"], None)
+        collected(project, ["services/shared"], "")
     assert (
         str(error.value)
         == "services/shared/pipe is neither a file nor a folder nor a link: no image can hold it."
     )
+
+
+def test_a_file_that_several_services_share_is_read_and_held_once(project: Path) -> None:
+    sources = Sources(project)
+    (one,) = collect(sources, ["services/shared"], DockerIgnore("*\n!services/shared/b.py\n"))
+    other = collect(sources, ["services/shared", "services/ingestion"], DockerIgnore("**/__pycache__"))
+    assert [file.path for file in other if file is one] == ["services/shared/b.py"]
