@@ -30,7 +30,7 @@ def _revision(root: Path) -> str | None:
             text=True,
             check=False,
         )
-    except FileNotFoundError:
+    except OSError:  # git is not installed, or can't be run
         return None
     return found.stdout.strip() if found.returncode == 0 else None
 
