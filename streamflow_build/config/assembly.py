@@ -9,6 +9,7 @@ from pathlib import Path
 
 from streamflow_build.config import names, shape
 from streamflow_build.config.graph import check_needs, check_ports
+from streamflow_build.config.paths import check_ignored
 from streamflow_build.config.problems import Problems
 from streamflow_build.config.service import ServiceAssembly
 from streamflow_build.model.project import Base, Infrastructure, Project, Registry
@@ -35,6 +36,9 @@ class Assembly:
                 names.check_tag_pattern(tag, document.tags[:index])
         with self._problems.place(("tags",)):
             names.check_whole_version(document.tags)
+        for index, glob in enumerate(document.ignore or ()):
+            with self._problems.place(("ignore", index)):
+                check_ignored(glob)
         services = tuple(
             made
             for name in document.services

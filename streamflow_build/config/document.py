@@ -106,7 +106,10 @@ def _refuse_depth(text: str, problems: Problems) -> None:
 
 def _unreadable(file: Path, error: OSError) -> ConfigError:
     if error.errno == errno.ENOENT:
-        folder = file.parent.absolute()
+        try:
+            folder = file.parent.absolute()
+        except FileNotFoundError:
+            return ConfigError("The current folder is gone.", hint="Change to one that exists: cd PATH")
         return ConfigError(
             f"{file}: there is no such file (looked in {folder}).",
             hint="Run this in the project's folder, or name the file: streamflow-build --config PATH …",

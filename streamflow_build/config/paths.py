@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from streamflow_build.config.problems import Wrong, quoted
 
 Kind = Literal["source", "file", "folder"]
+
+# The rules of Go's filepath.Match, which Docker follows: a class in brackets is closed and not empty.
+_WELL_FORMED = re.compile(r"(?:\\.|[^\\\[]|\[\^?(?:\\.|[^\\\]-])(?:\\.|[^\\\]])*\])*")
+_RANGE = re.compile(r"([^\\\[])-([^\\\]])(?=[^\[]*\])")
 
 
 def inside(root: Path, text: str, kind: Kind) -> str:
@@ -77,3 +82,18 @@ def covering(paths: tuple[str, ...]) -> tuple[str, ...]:
     """The paths in their order, without repetitions and without those that lie in another one of them."""
     unique = tuple(dict.fromkeys(paths))
     return tuple(p for p in unique if not any(p.startswith(f"{other}/") for other in unique))
+
+
+def check_ignored(glob: str) -> None:
+    """Raises Wrong for a pattern of .dockerignore that Docker refuses, by the rules of Go's filepath.Match."""
+    found = _WELL_FORMED.match(glob)
+    rest = glob[found.end() :] if found else glob
+    if rest:
+        what = f"the bracket of {quoted(rest)} isn't closed, or holds nothing"
+        if rest == "\\":
+            what = "the '\\' at its end escapes nothing"
+        raise Wrong(f"{quoted(glob)} is no pattern that Docker takes: {what}", "Correct it.")
+    for first, last in _RANGE.findall(glob):
+        if first > last:
+            what = f"the range {first}-{last} is the wrong way round"
+            raise Wrong(f"{quoted(glob)} is no pattern that Docker takes: {what}", "Correct it.")

@@ -174,9 +174,7 @@ class Document(_Shape, frozen=True, kw_only=True):
         UNSET
     )
     defaults: Defaults | UnsetType = UNSET
-    services: Annotated[
-        dict[Name, Service], Meta(min_length=1, description="The services, by name.")
-    ]
+    services: Annotated[dict[Name, Service], Meta(min_length=1, description="The services, by name.")]
     infrastructure: Annotated[
         dict[Name, Infrastructure] | UnsetType, about("Servers that services need, by name.")
     ] = UNSET

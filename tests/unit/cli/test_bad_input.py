@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -133,6 +134,14 @@ class TestProjectFile:
             f"streamflow-build: streamflow.yaml: there is no such file (looked in {folder}).\n"
             "Run this in the project's folder, or name the file: streamflow-build --config PATH …\n"
         )
+
+    def test_the_folder_is_gone(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        shutil.rmtree(folder)
+
+        assert main(["images"]) == 2
+        assert main(["render"]) == 2
+        said = "streamflow-build: The current folder is gone.\nChange to one that exists: cd PATH\n"
+        assert capsys.readouterr() == ("", said * 2)
 
     def test_named_and_missing(self, capsys: pytest.CaptureFixture[str]) -> None:
         assert main(["--config", "other/streamflow.yaml", "images"]) == 2
