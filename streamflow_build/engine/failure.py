@@ -45,6 +45,15 @@ _CAUSES = (
     ),
     _Cause(
         re.compile(
+            # "[IP:" is how apt ends such a line.
+            r"40[13] (?:Error|Client Error|Unauthorized|Forbidden)(?! \[IP:)|Credentials not correct"
+            r"|status code 40[13]"
+        ),
+        lambda _: "The package index refused the credentials.",
+        "Check the user and the password of the index in PIP_INDEX_URL and in pip.conf.",
+    ),
+    _Cause(
+        re.compile(
             r"(?:No matching distribution found for |there is no version of "
             r"|was not found in the package registry and you require )(?P<what>[^\s,]+)"
         ),

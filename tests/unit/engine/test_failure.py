@@ -23,6 +23,7 @@ EXIT = 'process "/bin/sh -c make" did not complete successfully: exit code: '
 REQUIREMENT = (
     "Correct it in the service's requirements; an index of your own is named in pip.conf or PIP_INDEX_URL."
 )
+CREDENTIALS = "Check the user and the password of the index in PIP_INDEX_URL and in pip.conf."
 DISK = (
     "`docker system df` shows what fills it; `docker builder prune` and `docker image prune` free the most."
 )
@@ -84,6 +85,26 @@ def failed(message: str, printed: str = "") -> tuple[str, str | None]:
         ),
         (
             f"{EXIT}1",
+            ("WARNING: 401 Error, Credentials not correct for https://index.test/simple/uv/\n"
+            "ERROR: No matching distribution found for uv==0.9.7\n"),
+            "The package index refused the credentials.",
+            CREDENTIALS,
+        ),
+        (
+            f"{EXIT}1",
+            ("error: Failed to fetch: `https://index.test/simple/idna/`\n  cause: HTTP status client error "
+            "(403\n  Forbidden) for url (https://index.test/simple/idna/)\n"),
+            "The package index refused the credentials.",
+            CREDENTIALS,
+        ),
+        (
+            f"{EXIT}100",
+            "Err:1 http://debian.test/debian bookworm/main amd64 gcc\n  403  Forbidden [IP: 10.0.0.1 80]\n",
+            "The command ended with exit code 100.",
+            None,
+        ),
+        (
+            f"{EXIT}1",
             "error: Failed to download `idna==3.10`\n  cause: Hash mismatch for `idna==3.10`\n",
             "What the package index holds as idna==3.10 has another hash than the one locked.",
             "Lock the service's requirements again, if the index is to be trusted.",
@@ -111,7 +132,8 @@ def failed(message: str, printed: str = "") -> tuple[str, str | None]:
         ("something new", "", "Something new", None),
     ],
     ids=[
-        "exit code", "killed", "disk full", "disk full in the step", "pip", "uv, wrapped", "uv", "hash",
+        "exit code", "killed", "disk full", "disk full in the step", "pip", "uv, wrapped", "uv",
+        "pip, refused", "uv, refused", "apt, refused", "hash",
         "certificate", "no network",
         "secret", "unknown",
     ],
