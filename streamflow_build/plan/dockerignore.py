@@ -18,6 +18,20 @@ Matched = tuple[bool, ...]
 """Which patterns a folder matched, one for each."""
 
 _ESCAPED = frozenset(".+()|{}$")
+_ESCAPED_IN_CLASS = _ESCAPED | frozenset("[&~")
+_NAMED_CLASSES = {
+    "alnum": "0-9A-Za-z",
+    "alpha": "A-Za-z",
+    "blank": r"\t ",
+    "digit": "0-9",
+    "lower": "a-z",
+    "punct": r"!-/:-@\[-`{-~",
+    "space": r"\t\n\v\f\r ",
+    "upper": "A-Z",
+    "word": "0-9A-Za-z_",
+    "xdigit": "0-9A-Fa-f",
+}
+_NAMED_CLASS = re.compile(rf"\[:({'|'.join(_NAMED_CLASSES)}):\]")
 _SPECIAL = re.compile(r"[*?\[\]\\]")
 _WELL_FORMED = re.compile(r"(?:\\.|[^\\\[]|\[\^?(?:\\.|[^\\\]-])(?:\\.|[^\\\]])*\])*", re.DOTALL)
 
@@ -106,6 +120,7 @@ def _matcher(glob: str) -> Callable[[str], bool]:
 def _expression(glob: str) -> str:
     expression = ""
     position = 0
+    in_class = False
     while position < len(glob):
         character = glob[position]
         position += 1
@@ -119,6 +134,11 @@ def _expression(glob: str) -> str:
         elif character == "\\":
             expression += re.escape(glob[position])
             position += 1
+        elif in_class and (named := _NAMED_CLASS.match(glob, position - 1)):
+            expression += _NAMED_CLASSES[named[1]]
+            position = named.end()
         else:
-            expression += f"\\{character}" if character in _ESCAPED else character
+            escaped = character in (_ESCAPED_IN_CLASS if in_class else _ESCAPED)
+            in_class = character != "]" if in_class else character == "["
+            expression += f"\\{character}" if escaped else character
     return rf"{expression}\Z"
