@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import msgspec
 
 from streamflow_build.build.execute import LogPath, Lost, execute
+from streamflow_build.build.notes import stays
 from streamflow_build.build.observer import RunObserver
 from streamflow_build.engine.interface import Engine, EngineInfo
 from streamflow_build.errors import RegistryError, StreamflowError
@@ -116,9 +117,9 @@ def run(  # noqa: PLR0913 - each is another party of the run
 
     ``started`` is the reading of ``time.monotonic()`` at which the run began.
     """
-    for step in planned.steps:
-        for refused in step.refused:
-            observer.note(f"{refused.reference} stays: {refused.reason}")
+    notes = stays(planned.steps)
+    for note in notes:
+        observer.note(note)
     for failure in planned.failed:
         observer.service_finished(failure)
     cause: StreamflowError | None = None
@@ -134,7 +135,7 @@ def run(  # noqa: PLR0913 - each is another party of the run
         bases=_used(goal.services, bases),
         images=_ordered(goal.services, (*planned.failed, *outcomes)),
         seconds=time.monotonic() - started,
-        notes=tuple(f"{r.reference} stays: {r.reason}" for s in planned.steps for r in s.refused),
+        notes=notes,
     )
     observer.run_finished(report)
     return report, cause

@@ -23,11 +23,12 @@ STEP_WIDTH = 120
 class Plain:
     """A RunObserver that writes a line per step, and one for all steps in a row that came from the cache.
 
-    What steps print is left to the logs.
+    What steps print is left to the logs, and notes to the result unless ``notes`` is set.
     """
 
-    def __init__(self, writer: Writer, services: tuple[str, ...]) -> None:
+    def __init__(self, writer: Writer, services: tuple[str, ...], *, notes: bool = False) -> None:
         self._writer = writer
+        self._notes = notes
         self._width = max((len(service) for service in services), default=0)
         self._lock = threading.Lock()
         self._pulled: set[tuple[str, str]] = set()
@@ -62,7 +63,8 @@ class Plain:
         self._line(outcome.service, finished(outcome))
 
     def note(self, text: str) -> None:
-        self._writer.write(f"note: {text}\n")
+        if self._notes:
+            self._writer.write(f"note: {text}\n")
 
     def run_finished(self, report: ImagesReport) -> None:
         """Nothing: the results follow."""

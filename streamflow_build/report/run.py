@@ -51,7 +51,7 @@ def observing(  # noqa: PLR0913 - each is another thing that only the edge knows
             stack.callback(live.close)
             observers.append(live)
         elif not manner.quiet:
-            observers.append(Plain(err, services))
+            observers.append(Plain(err, services, notes=manner.json))
         yield Cleaned(Together((*observers, results)), mask)
 
 

@@ -130,7 +130,7 @@ class TestKeeping:
 
         report, _ = shop.run(told, "v1.0.0")
 
-        note = "shop-web:latest stays: it is on 2.0.0, which is newer than 1.0.0"
+        note = "latest stays on 2.0.0, which is newer than 1.0.0: web"
         assert report.notes == (note,)
         assert told.lines[0] == f"note {note}"
 

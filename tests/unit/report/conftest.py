@@ -125,7 +125,7 @@ def tell(observer: RunObserver) -> None:
     observer.service_finished(
         Unchanged("dashboard", tags("dashboard"), (), "sha256:da54", Size(1, None, None, False, ()), 0.0)
     )
-    observer.note("streamflow-dashboard:1 stays: it is on 1.2.0, which is newer than 1.0.0")
+    observer.note("1 and latest stay on 1.2.0, which is newer than 1.0.0: dashboard")
 
 
 @pytest.fixture
@@ -153,7 +153,7 @@ def every_fate() -> ImagesReport:
         ),
         Cancelled("storage", 7.5, ".streamflow/logs/storage.log"),
         Skipped("gateway", "the engine went away"),
-        notes=("streamflow-dashboard:1 stays: it is on 1.2.0, which is newer than 1.0.0",),
+        notes=("1 and latest stay on 1.2.0, which is newer than 1.0.0: dashboard",),
     )
 
 

@@ -11,7 +11,7 @@ from streamflow_build.report.writer import Writer
 
 def test_a_run(sample: SimpleNamespace, golden: Callable[[str, str], None]) -> None:
     stream = io.StringIO()
-    sample.tell(Plain(Writer(stream), ("ingestion", "alerting", "dashboard")))
+    sample.tell(Plain(Writer(stream), ("ingestion", "alerting", "dashboard"), notes=True))
     golden("plain.txt", stream.getvalue())
 
 
