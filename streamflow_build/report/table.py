@@ -83,10 +83,12 @@ def _row(outcome: Outcome) -> Row:
                 f"{seconds:.1f}",
                 f"built: {reason}{_verdict(size)}",
             )
-            return Row(service, _tags(tags), *cells)
+            return Row(service, folded_tags(tags), *cells)
         case Unchanged(service, tags, added, _, size, seconds):
             what = f"unchanged, new tags: {', '.join(map(_tag, added))}" if added else "unchanged"
-            return Row(service, _tags(tags), _size(size), "-", f"{seconds:.1f}", f"{what}{_verdict(size)}")
+            return Row(
+                service, folded_tags(tags), _size(size), "-", f"{seconds:.1f}", f"{what}{_verdict(size)}"
+            )
         case Failed(service, step=step, seconds=seconds):
             label = "" if step is None else label_and_what(step)[0]
             what = f"failed in [{label}]" if label else "failed"
@@ -115,8 +117,8 @@ def _tag(reference: str) -> str:
     return reference.rpartition(":")[2]
 
 
-def _tags(references: tuple[str, ...]) -> tuple[str, ...]:
-    """``name:v1.0.0, 1.0.0, latest``: a line per repository, which is named once."""
+def folded_tags(references: tuple[str, ...]) -> tuple[str, ...]:
+    """References as ``name:v1.0.0, 1.0.0, latest``: a line per repository, which is named once."""
     repositories: dict[str, list[str]] = {}
     for reference in references:
         repositories.setdefault(reference.rpartition(":")[0], []).append(_tag(reference))

@@ -174,7 +174,6 @@ def test_build_metadata_is_tagged_with_a_line_for_the_plus(shop_here: Shop) -> N
     done = shop_here.images("1.0.0+5", "--only", "alpha")
 
     assert done.returncode == 0
-    assert "note: a tag can't hold a plus: 1.0.0+5 is tagged 1.0.0_5\n" in done.stderr
     assert "note: a tag can't hold a plus: 1.0.0+5 is tagged 1.0.0_5\n" in done.stdout
     assert tuple(shop_here.tags("alpha")) == ("1", "1.0", "1.0.0_5", "latest")
     labels = shop_here.inspected("alpha")["Config"]["Labels"]
