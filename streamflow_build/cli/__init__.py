@@ -14,7 +14,11 @@ from streamflow_build.cli.render import render
 from streamflow_build.cli.schema import schema
 
 app = typer.Typer(
-    help="Builds, tests and releases the images of the services in streamflow.yaml.",
+    help="Builds the container images of the services in streamflow.yaml.",
+    epilog=(
+        "Exit codes: 0 done, 2 usage or a bad streamflow.yaml, 3 no engine, 4 a build failed, "
+        "5 over a size budget, 6 a registry refused, 7 a derived file differs, 130 interrupted."
+    ),
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,

@@ -8,11 +8,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from streamflow_build.errors import BuildError, CheckError, EngineError, Interrupted, StreamflowError
+from streamflow_build.errors import (
+    BuildError,
+    CheckError,
+    EngineError,
+    Interrupted,
+    StreamflowError,
+    UsageError,
+)
 
 if TYPE_CHECKING:
     from streamflow_build.model.project import Project, Service
     from streamflow_build.model.report import ImagesReport
+    from streamflow_build.model.version import Version
     from streamflow_build.plan.images import Goal, Material, Origin
     from streamflow_build.render.artefacts import Artefact
     from streamflow_build.report.run import Manner
@@ -138,20 +146,47 @@ def _goal(
     registry: str | None,
     no_cache: bool,
 ) -> "Goal":
-    from streamflow_build.model.reference import registry_prefix
     from streamflow_build.model.tags import tags_of
-    from streamflow_build.model.version import Version
     from streamflow_build.plan.images import Goal
 
-    number = None if version is None else Version.parse(version)
-    urls = {known.name: known.url for known in project.registries}
+    number = None if version is None else _version(project, version)
     return Goal(
         services=services,
         version=number,
         tags=tags_of(project.tags, number),
-        registry=None if registry is None else registry_prefix(urls.get(registry, registry)),
+        registry=None if registry is None else _registry(project, registry),
         no_cache=no_cache,
     )
+
+
+def _version(project: "Project", word: str) -> "Version":
+    from streamflow_build.model.version import Version
+
+    try:
+        return Version.parse(word)
+    except UsageError as error:
+        if all(service.name != word for service in project.services):
+            raise
+        hint = f"To build only that service: streamflow-build images --only {word}"
+        raise UsageError(error.message, hint=hint) from None
+
+
+def _registry(project: "Project", word: str) -> str:
+    from streamflow_build.model.names import suggestion
+    from streamflow_build.model.reference import registry_prefix
+
+    urls = {known.name: known.url for known in project.registries}
+    try:
+        return registry_prefix(urls.get(word, word))
+    except UsageError:
+        # Only a plain word can be a mistyped name; anything else may hold a password, and isn't repeated.
+        close = suggestion(word.lower(), urls) if word.isidentifier() else ""
+        if not close:
+            raise
+        raise UsageError(
+            f"There is no registry {word!r} in streamflow.yaml{close}?",
+            hint=f"The registries are: {', '.join(urls)}. An address is like ghcr.io/org.",
+        ) from None
 
 
 def _judge(report: "ImagesReport", cause: StreamflowError | None, strict_sizes: bool) -> None:

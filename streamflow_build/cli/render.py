@@ -14,7 +14,10 @@ def render(
         typer.Option("--check", help="Write nothing; print the difference and exit 7 when there is one."),
     ] = False,
 ) -> None:
-    """Write every file that is derived from streamflow.yaml: Dockerfiles, requirements and .dockerignore."""
+    """Write the files derived from streamflow.yaml.
+
+    These are the Dockerfiles, their requirements and .dockerignore.
+    """
     from streamflow_build.config import load
     from streamflow_build.render import disk
     from streamflow_build.render.artefacts import artefacts

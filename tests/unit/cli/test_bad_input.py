@@ -88,6 +88,31 @@ EXAMPLE = "Write host and namespace, such as ghcr.io/org or localhost:5000/team.
         ),
         (["1.0.0", ""], f"The registry is empty.\n{EXAMPLE}"),
         (
+            ["ingestion"],
+            (
+                "'ingestion' is not a semantic version: it doesn't begin with a number.\n"
+                "To build only that service: streamflow-build images --only ingestion"
+            ),
+        ),
+        (
+            ["1.0.0", "taem"],
+            (
+                "There is no registry 'taem' in streamflow.yaml; did you mean 'team'?\n"
+                "The registries are: team. An address is like ghcr.io/org."
+            ),
+        ),
+        (
+            ["1.0.0", "TEAM"],
+            (
+                "There is no registry 'TEAM' in streamflow.yaml; did you mean 'team'?\n"
+                "The registries are: team. An address is like ghcr.io/org."
+            ),
+        ),
+        (
+            ["1.0.0", "acme"],
+            "'acme' can't be used as a registry: 'acme' is no host.\nOn Docker Hub it is docker.io/acme.",
+        ),
+        (
             ["--only", "ingestoin"],
             (
                 "There is no service 'ingestoin' in streamflow.yaml; did you mean 'ingestion'?\n"

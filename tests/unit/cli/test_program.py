@@ -11,10 +11,16 @@ from streamflow_build.__main__ import main
 
 
 @pytest.mark.parametrize("option", ["--help", "-h"])
-def test_help(option: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_help(option: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
     assert main([option]) == 0
     out, err = capsys.readouterr()
-    assert out.startswith("Usage: streamflow-build [OPTIONS] COMMAND [ARGS]...\n")
+    assert out.startswith(
+        "Usage: streamflow-build [OPTIONS] COMMAND [ARGS]...\n\n"
+        "  Builds the container images of the services in streamflow.yaml.\n"
+    )
+    assert "..." not in out.partition("\n")[2]
+    assert "\n  Exit codes: 0 done, 2 usage " in out
     assert err == ""
 
 
