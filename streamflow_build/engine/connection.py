@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import re
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ from docker.context.config import get_current_context_name
 from docker.errors import APIError, DockerException
 from docker.utils import kwargs_from_env
 
+from streamflow_build.engine.credentials import check_configuration
 from streamflow_build.errors import EngineError
 from streamflow_build.model.image import Layer
 
@@ -41,6 +43,7 @@ class Connection:
 
         Raises EngineError where none answers, or it is too old, or has no BuildKit.
         """
+        check_configuration()
         self.address, self._origin, self._arguments = _address(environ)
         self.layers: dict[str, tuple[Layer, ...]] = {}
         """The layers of the images that were looked at, by the images' ids, under which they never change."""
@@ -109,8 +112,9 @@ class Connection:
             client = docker.APIClient(version=version, **self._arguments)
         except (DockerException, ValueError) as error:
             raise EngineError(
-                f"The Docker Engine at {self.address} can't be used: {error}", hint=_START
-            ) from error
+                f"The Docker Engine at {self.address} can't be used: {_without_password(str(error))}",
+                hint=_START,
+            ) from None
         # REQUESTS_CA_BUNDLE would replace the engine's own authority, and looking for a proxy costs more than
         # a request does.
         client.trust_env = False
@@ -125,7 +129,7 @@ class Connection:
                 f"No Docker Engine answers at {self.address} ({self._origin}): {_reason(error)}.", hint=_START
             ) from error
         spoken = answer.headers.get("Api-Version", "")
-        if answer.status_code != http.client.OK or not spoken:
+        if answer.status_code != http.client.OK or not re.fullmatch(r"\d+([.]\d+)+", spoken):
             raise EngineError(
                 f"What answers at {self.address} ({self._origin}) is no Docker Engine.", hint=_START
             )
@@ -160,7 +164,7 @@ def _address(environ: Mapping[str, str]) -> tuple[str, str, dict[str, Any]]:
             origin = "from the current docker context"
     except (DockerException, ValueError, OSError) as error:
         raise EngineError(f"Docker's configuration names no usable engine: {error}", hint=_START) from error
-    address = str(arguments.get("base_url") or _DEFAULT).replace("http+unix://", "unix://")
+    address = _without_password(str(arguments.get("base_url") or _DEFAULT)).replace("http+unix://", "unix://")
     if address == _DEFAULT and origin != "from DOCKER_HOST":
         origin = "the default, as neither DOCKER_HOST nor a docker context names another"
     if address.startswith("ssh://"):
@@ -170,6 +174,10 @@ def _address(environ: Mapping[str, str]) -> tuple[str, str, dict[str, Any]]:
             "DOCKER_HOST=unix:///tmp/docker.sock.",
         )
     return address, origin, arguments
+
+
+def _without_password(text: str) -> str:
+    return re.sub(r"(?<=://)([^/\s:@]*):\S*@", r"\1:***@", text)
 
 
 def _of_context(name: str | None) -> dict[str, Any]:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from streamflow_build.engine.credentials import credentials
-from streamflow_build.errors import RegistryError
+from streamflow_build.engine.credentials import check_configuration, credentials
+from streamflow_build.errors import EngineError, RegistryError
 
 LOGIN = {"auth": base64.b64encode(b"me:s3cret").decode()}
 
@@ -50,3 +50,44 @@ def test_a_missing_credential_helper_is_named(tmp_path: Path, monkeypatch: pytes
     assert error.value.message.startswith("Docker's configuration has no usable credentials for ghcr.io: ")
     assert "docker-credential-not-there not installed or not available in PATH" in error.value.message
     assert error.value.hint == "Run `docker login ghcr.io`, or mend ~/.docker/config.json."
+
+
+SHAPE = "a part of it is not of the kind that Docker writes there"
+LOGIN_FAULT = "a registry's `auth` is not the base64 of user:password"
+
+
+@pytest.mark.parametrize(
+    ("config", "fault"),
+    [
+        ([], SHAPE),
+        ({"auths": ["x"]}, SHAPE),
+        ({"proxies": {"default": []}}, SHAPE),
+        ({"auths": {"ghcr.io": "x"}}, "Invalid configuration for registry ghcr.io"),
+        ({"auths": {"ghcr.io": {"auth": "hunter2"}}}, LOGIN_FAULT),
+        ({"auths": {"ghcr.io": {"auth": base64.b64encode(b"hunter2").decode()}}}, LOGIN_FAULT),
+    ],
+)
+def test_a_broken_configuration_of_docker_is_named(
+    config: object, fault: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = tmp_path / "config.json"
+    place.write_text(json.dumps(config))
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    with pytest.raises(EngineError) as error:
+        check_configuration()
+    assert str(error.value) == (
+        f"Docker's configuration {place} is broken: {fault}.\n"
+        "Mend the file, or move it away and run `docker login` again."
+    )
+
+
+@pytest.mark.parametrize("config", [{"credHelpers": ["x"]}, {"credsStore": 5}])
+def test_broken_names_of_helpers_are_no_credentials(
+    config: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    with pytest.raises(
+        RegistryError, match=r"^Docker's configuration has no usable credentials for ghcr.io: "
+    ):
+        credentials("ghcr.io")
