@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import warnings
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
@@ -16,6 +15,8 @@ from streamflow_build.engine.interface import BuildEvent, StepFailed, StepOutput
 from streamflow_build.errors import EngineError
 from streamflow_build.model.image import BuildRequest
 
+# A local socket that couldn't connect is left open by docker-py, and Python says so.
+pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
 RequestOf = Callable[..., BuildRequest]
 START = (
     "Start Docker, or name a running engine in DOCKER_HOST; in a checkout of the project, "
@@ -25,11 +26,9 @@ START = (
 
 @pytest.fixture(autouse=True)
 def _sockets_that_docker_py_leaves() -> Iterator[None]:
-    """A local socket that couldn't connect is left open by docker-py, and Python says so."""
+    """Let Python find them before another test begins, which it would fail."""
     yield
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ResourceWarning)
-        gc.collect()
+    gc.collect()
 
 
 def no_engine(environ: dict[str, str]) -> str:
