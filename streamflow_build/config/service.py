@@ -9,6 +9,7 @@ from typing import Any, Literal
 from msgspec import UNSET
 
 from streamflow_build.config import names, shape
+from streamflow_build.config.modules import check_module
 from streamflow_build.config.paths import Kind, covering, inside
 from streamflow_build.config.problems import Keys, Problems, Wrong
 from streamflow_build.model.project import Base, BuildSecret, Package, Service, User
@@ -37,6 +38,8 @@ class ServiceAssembly:
         self._said = document.services[name]
         self._defaults = document.defaults or shape.Defaults()
         self._problems = problems
+        # Whether a source is not where it should be; what else is wrong for that reason isn't worth a word.
+        self._misplaced = False
 
     def service(self) -> Service | None:
         """The service, or None where something is missing that it can't be without."""
@@ -47,6 +50,10 @@ class ServiceAssembly:
         if missing or base is None:
             return None
         source_root = self._source_root()
+        sources = self._sources(source_root)
+        if sources and not self._misplaced:
+            with self._problems.place((*self._keys, "module")):
+                check_module(self._root, self._said.module, source_root, sources)
         return Service(
             name=self._name,
             image=names.expand(self._document.image, project=self._document.project, service=self._name),
@@ -60,7 +67,7 @@ class ServiceAssembly:
             install=self._install,
             package=self._package(),
             source_root=source_root,
-            sources=self._sources(source_root),
+            sources=sources,
             requirements=self._requirements(),
             build_packages=tuple(dict.fromkeys(value for value, _ in self._added("build_packages"))),
             secrets=self._secrets(),
@@ -110,6 +117,7 @@ class ServiceAssembly:
             return inside(self._root, text, kind)
         except Wrong as wrong:
             self._problems.about(keys, wrong.what, wrong.hint)
+            self._misplaced = self._misplaced or kind != "file"
             return text
 
     def _source_root(self) -> str:
@@ -128,6 +136,7 @@ class ServiceAssembly:
             if root not in (".", path) and not path.startswith(f"{root}/"):
                 hint = "Move it there, or name another source_root: the folder that Python imports from."
                 self._problems.about(keys, f"{path!r} is not below source_root, {root!r}", hint)
+                self._misplaced = True
             if path in found and found[path][:-1] == keys[:-1]:
                 line = self._problems.mark(found[path]).line
                 self._problems.about(

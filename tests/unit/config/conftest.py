@@ -20,6 +20,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("shared", "web", "mail"):
         (project / "src" / name).mkdir(parents=True)
         (project / "src" / name / "__init__.py").touch()
+    (project / "src" / "web" / "app.py").touch()
     for name in ("web.txt", "mail.txt"):
         (project / name).touch()
     (project / "wheels").mkdir()

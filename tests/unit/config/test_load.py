@@ -31,7 +31,7 @@ def test_everything_that_can_be_said(folder: Path) -> None:
         name="web",
         image="team/web-of-shop",
         base=python,
-        module="shop.web",
+        module="web",
         port=8000,
         user=User("shop", 10001),
         health="/health",
@@ -53,7 +53,7 @@ def test_everything_that_can_be_said(folder: Path) -> None:
         name="mail",
         image="team/mail-of-shop",
         base=own,
-        module="shop.web",
+        module="web",
         port=25,
         user=User("shop", 10002),
         health="/alive",
@@ -146,7 +146,7 @@ def test_a_source_within_another_is_there_once(file: Path) -> None:
 
 
 def test_a_link_within_the_project_is_a_source(file: Path) -> None:
-    file.write_text(file.read_text().replace("sources: [src/web]", "sources: [src/inner]"))
+    file.write_text(file.read_text().replace("src/web]", "src/inner]").replace("src.web", "src.inner"))
     assert load(file).services[0].sources == ("src/shared", "src/inner")
 
 
