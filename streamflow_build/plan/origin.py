@@ -14,11 +14,11 @@ from streamflow_build.plan.images import Origin
 def origin(root: Path) -> Origin:
     """The commit of the project's folder, with ``-dirty`` behind it where files differ from it, and the time.
 
-    The time is SOURCE_DATE_EPOCH where it is set, else now
+    The time is SOURCE_DATE_EPOCH where it is set and not empty, else now
     (https://reproducible-builds.org/specs/source-date-epoch/).
     Raises UsageError when SOURCE_DATE_EPOCH is no number of seconds.
     """
-    created = _created(os.environ.get("SOURCE_DATE_EPOCH"))
+    created = _created(os.environ.get("SOURCE_DATE_EPOCH") or None)
     return Origin(_revision(root), created)
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -16,3 +17,9 @@ def test_without_a_git_that_runs_there_is_no_revision(
     monkeypatch.setenv("PATH", path.format(root=tmp_path))
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "0")
     assert origin(tmp_path) == Origin(None, "1970-01-01T00:00:00Z")
+
+
+def test_an_empty_time_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "")
+    before = datetime.now(UTC).replace(microsecond=0)
+    assert before <= datetime.fromisoformat(origin(tmp_path).created) <= datetime.now(UTC)

@@ -59,7 +59,10 @@ def test_a_projects_own_template_counts(mixed: Path) -> None:
             " it is nested too deeply: too many levels of indentation",
         ),
         ('one\n{{ "\\ud800" }}\n', " it makes '\\ud800', which no file can hold"),
-        ("{% macro a() %}{{ a() }}{% endmacro %}\n{{ a() }}", "1: its calls or brackets are nested too deeply"),
+        (
+            "{% macro a() %}{{ a() }}{% endmacro %}\n{{ a() }}",
+            "1: its calls or brackets are nested too deeply",
+        ),
     ],
     ids=range(14),
 )
