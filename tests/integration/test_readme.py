@@ -97,7 +97,7 @@ def test_the_readme_names_every_command() -> None:
     helped = subprocess.run(
         [ROOT / ".venv/bin/streamflow-build", "--help"], capture_output=True, text=True, check=True
     ).stdout
-    commands = re.findall(r"^  (\w+) ", helped.partition("Commands:")[2], re.MULTILINE)
+    commands = re.findall(r"^  (\w+) ", helped.partition("Commands:\n")[2].partition("\n\n")[0], re.MULTILINE)
     assert commands
     for command in commands:
         assert f"| `{command}" in text
