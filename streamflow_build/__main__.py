@@ -84,8 +84,9 @@ def _interruptible() -> Iterator[None]:
 
 
 def _interrupt(number: int, _frame: FrameType | None) -> None:
-    # A second signal ends the process at once; the engine then ends what it builds for it by itself.
-    signal.signal(number, signal.SIG_DFL)
+    # A second signal ends the process at once; the engine then ends what it builds for it by itself. But of a
+    # closed terminal both the kernel and the shell tell: that is one wish, said twice.
+    signal.signal(number, signal.SIG_IGN if number == signal.SIGHUP else signal.SIG_DFL)
     raise Interrupted("Interrupted.")
 
 

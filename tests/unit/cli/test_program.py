@@ -71,6 +71,23 @@ def test_an_interruption_before_anything_began(
     assert capsys.readouterr() == ("", "streamflow-build: Interrupted.\n")
 
 
+def test_a_closed_terminal_is_told_of_twice(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+    def closed(*_: object, **__: object) -> None:
+        try:
+            signal.raise_signal(signal.SIGHUP)
+        finally:
+            signal.raise_signal(signal.SIGHUP)
+
+    monkeypatch.setattr("streamflow_build.config.load", closed)
+
+    assert main(["images"]) == 130
+    assert capsys.readouterr() == ("", "streamflow-build: Interrupted.\n")
+
+
 def test_a_run_that_is_to_outlive_its_terminal_does(monkeypatch: pytest.MonkeyPatch) -> None:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     monkeypatch.setattr(
