@@ -78,8 +78,8 @@ def images(  # noqa: PLR0913, PLR0917 - these are the command's options
 
 
 def _foretell(project: "Project", goal: "Goal", *, as_json: bool) -> None:
-    from streamflow_build.build import run
     from streamflow_build.engine.docker_engine import connect
+    from streamflow_build.images import run
     from streamflow_build.report.dry_run import dry_run_text
 
     _, materials, made_from = _read(project, goal)
@@ -92,8 +92,8 @@ def _foretell(project: "Project", goal: "Goal", *, as_json: bool) -> None:
 def _carry_out(
     project: "Project", goal: "Goal", manner: "Manner", *, jobs: int | None, started: float
 ) -> "tuple[ImagesReport, StreamflowError | None]":
-    from streamflow_build.build import run
     from streamflow_build.engine.docker_engine import connect
+    from streamflow_build.images import run
     from streamflow_build.model.tags import plus_note
     from streamflow_build.render.disk import stale
     from streamflow_build.report.clean import Mask

@@ -9,8 +9,8 @@ from urllib.parse import quote
 
 import msgspec
 
-from streamflow_build.build.observer import RunObserver
 from streamflow_build.engine.interface import BuildEvent
+from streamflow_build.images.observer import RunObserver
 from streamflow_build.model.report import ImagesReport, Outcome
 from streamflow_build.report.text import harmless
 

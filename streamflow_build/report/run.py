@@ -11,8 +11,8 @@ from typing import TextIO
 
 import msgspec
 
-from streamflow_build.build.observer import RunObserver
 from streamflow_build.engine.interface import BuildEvent
+from streamflow_build.images.observer import RunObserver
 from streamflow_build.model.report import ImagesReport, Outcome
 from streamflow_build.report.clean import Cleaned, Mask
 from streamflow_build.report.failures import failures

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import PROJECT, Checkout, make_checkout
+from .conftest import PROJECT, Checkout, ending, make_checkout
 
 STARTED = """\
 nothing answers at DOCKER_HOST=unix:///nonexistent/docker.sock
@@ -52,6 +53,19 @@ def processes(checkout: Checkout) -> list[int]:
         except OSError:
             continue
         if str(checkout.state) in command and "dockerd" in command.partition("\0")[0]:
+            found.append(int(process.name))
+    return found
+
+
+def sleepers(seconds: str) -> list[int]:
+    """Processes of `sleep` for so many seconds."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            command = (process / "cmdline").read_text()
+        except OSError:
+            continue
+        if command == f"sleep\0{seconds}\0":
             found.append(int(process.name))
     return found
 
@@ -99,6 +113,53 @@ class TestNoEngine:
     def test_stop_has_nothing_to_do(self, checkout: Checkout) -> None:
         stopped = checkout.run("engine", "stop")
         assert (stopped.returncode, stopped.stdout, stopped.stderr) == (0, "", "")
+
+    @pytest.mark.usefixtures("able")
+    def test_a_file_in_its_folders_place_is_named(self, tmp_path: Path) -> None:
+        checkout = make_checkout(tmp_path / "checkout")
+        shutil.rmtree(checkout.state)
+        checkout.state.write_text("")
+        started = checkout.run("engine", "start")
+        assert started.returncode == 3
+        assert started.stderr == (
+            f"scripts/engine: {checkout.state} is a file, and the private engine keeps its state in a "
+            "folder of that name. Move the file away, then run this again.\n"
+        )
+
+    @pytest.mark.parametrize("record", ["", "{]", "[]", "{}"])
+    def test_a_spoilt_record_of_its_network_counts_for_nothing(self, checkout: Checkout, record: str) -> None:
+        (checkout.state / "overlay2").mkdir()
+        (checkout.state / "overlay2/network.json").write_text(record)
+        stopped = checkout.run("engine", "stop")
+        assert (stopped.returncode, stopped.stdout, stopped.stderr) == (0, "", "")
+
+    def test_a_stranger_told_of_its_settings_is_left_alone(self) -> None:
+        with tempfile.TemporaryDirectory(prefix="sf") as short:
+            checkout = make_checkout(Path(short) / "own")
+            run = checkout.state / "overlay2/run"
+            run.mkdir(parents=True)
+            settings = checkout.state / "overlay2/daemon.json"
+            settings.write_text("{}")
+            with subprocess.Popen(["tail", "-f", str(settings)], stdout=subprocess.DEVNULL) as stranger:
+                try:
+                    (run / "docker.pid").write_text(str(stranger.pid))
+                    assert checkout.run("engine", "stop").stderr == ""
+                    assert stranger.poll() is None
+                finally:
+                    stranger.kill()
+
+    @pytest.mark.usefixtures("able")
+    def test_an_old_record_takes_no_other_engines_bridge(self, checkout: Checkout) -> None:
+        (checkout.state / "overlay2").mkdir()
+        old = {"bridge": "sfold0000000", "pool": "10.251", "docker_filters": True, "mtu": 1500}
+        (checkout.state / "overlay2/network.json").write_text(json.dumps(old))
+        subprocess.run(["ip", "link", "add", "sfother", "type", "bridge"], check=True)
+        try:
+            subprocess.run(["ip", "address", "add", "10.251.0.1/24", "dev", "sfother"], check=True)
+            assert checkout.run("engine", "stop").returncode == 0
+            assert Path("/sys/class/net/sfother").exists()
+        finally:
+            subprocess.run(["ip", "link", "delete", "sfother"], check=False)
 
     def test_elsewhere_it_says_what_to_install(self, checkout: Checkout, tmp_path: Path) -> None:
         programs = tmp_path / "bin"
@@ -210,6 +271,36 @@ class TestPrivateEngine:
         again = checkout.run("engine", "start")
         assert again.returncode == 0, again.stderr
         assert pid_in(checkout.run("engine", "status").stdout) != pid
+
+    def test_what_ran_in_it_ends_with_it_though_it_was_killed(self, checkout: Checkout) -> None:
+        checkout.run("engine", "start")
+        bases(checkout)
+        context = checkout.folder / "context"
+        context.mkdir()
+        (context / "Dockerfile").write_text("FROM python:3.11-slim\nRUN sleep 86311\n")
+        checkout.shell("docker run -d python:3.11-slim sleep 86311")
+        with subprocess.Popen(
+            [str(checkout.state / "bin/docker"), "build", str(context)],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env={**os.environ, "DOCKER_HOST": f"unix://{socket_of(checkout)}"},
+        ) as build:
+            try:
+                deadline = time.monotonic() + 60
+                while len(sleepers("86311")) < 2:
+                    assert time.monotonic() < deadline
+                os.kill(pid_in(checkout.run("engine", "status").stdout), signal.SIGKILL)
+            finally:
+                build.kill()
+        again = checkout.run("engine", "start")
+        assert again.returncode == 0, again.stderr
+        assert sleepers("86311") == []
+
+    def test_it_works_below_a_folder_with_a_quote_in_its_name(self, tmp_path: Path) -> None:
+        for checkout in ending(tmp_path / "it's mine"):
+            started = checkout.run("engine", "start")
+            assert started.returncode == 0, started.stderr
+            assert checkout.shell("docker version --format '{{.Server.Os}}'") == "linux\n"
 
     def test_another_process_with_its_old_number_is_left_alone(self, checkout: Checkout) -> None:
         checkout.run("engine", "start")

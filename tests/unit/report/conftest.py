@@ -9,7 +9,6 @@ from types import SimpleNamespace
 
 import pytest
 
-from streamflow_build.build.observer import RunObserver
 from streamflow_build.engine.interface import (
     BuildWarning,
     StepFinished,
@@ -17,6 +16,7 @@ from streamflow_build.engine.interface import (
     StepProgress,
     StepStarted,
 )
+from streamflow_build.images.observer import RunObserver
 from streamflow_build.model.image import Layer
 from streamflow_build.model.report import (
     BaseUsed,

@@ -5,8 +5,8 @@ from types import SimpleNamespace
 import msgspec
 import pytest
 
-from streamflow_build.build.observer import RunObserver
 from streamflow_build.engine.interface import BuildEvent, BuildWarning, StepFinished, StepOutput, StepStarted
+from streamflow_build.images.observer import RunObserver
 from streamflow_build.model.report import ImagesReport, Outcome
 from streamflow_build.report.clean import Cleaned, Mask
 from streamflow_build.report.text import harmless

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import msgspec
 
-from streamflow_build.build import run as running
 from streamflow_build.engine.fake import FakeEngine
 from streamflow_build.engine.interface import BuildEvent, StepStarted
 from streamflow_build.errors import StreamflowError
+from streamflow_build.images import run as running
 from streamflow_build.model.image import ContextFile, Image
 from streamflow_build.model.project import Base, Project, Service, User
 from streamflow_build.model.report import ImagesReport, Outcome

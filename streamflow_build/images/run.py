@@ -7,11 +7,11 @@ from collections.abc import Mapping
 
 import msgspec
 
-from streamflow_build.build.execute import LogPath, Lost, execute
-from streamflow_build.build.notes import stays
-from streamflow_build.build.observer import RunObserver
 from streamflow_build.engine.interface import Engine, EngineInfo
 from streamflow_build.errors import RegistryError, StreamflowError
+from streamflow_build.images.execute import LogPath, Lost, execute
+from streamflow_build.images.notes import stays
+from streamflow_build.images.observer import RunObserver
 from streamflow_build.model.image import Image
 from streamflow_build.model.project import Base, Project, Service
 from streamflow_build.model.reference import Reference

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 
-from streamflow_build.build.observer import RunObserver
 from streamflow_build.engine.interface import BuildCancelled, BuildEvent, Engine, StepFailed
 from streamflow_build.errors import EngineError, Interrupted
+from streamflow_build.images.observer import RunObserver
 from streamflow_build.model.image import BuildRequest
 from streamflow_build.model.project import Service
 from streamflow_build.model.report import Built, Cancelled, Failed, Outcome, Size, Skipped, Unchanged, measure

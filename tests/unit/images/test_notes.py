@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from streamflow_build.build.notes import stays
+from streamflow_build.images.notes import stays
 from streamflow_build.model.image import Image
 from streamflow_build.plan.images import Keep, Refused
 

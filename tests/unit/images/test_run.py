@@ -10,9 +10,9 @@ from types import FrameType
 
 import pytest
 
-from streamflow_build.build.run import dry_run, present_bases
 from streamflow_build.engine.fake import FakeEngine
 from streamflow_build.errors import EngineError, Interrupted
+from streamflow_build.images.run import dry_run, present_bases
 from streamflow_build.model.report import Built, Failed, PlannedImage, Skipped, Unchanged
 
 from .conftest import BASE, Shop, Told, kinds, on
