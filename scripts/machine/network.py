@@ -15,6 +15,8 @@ from pathlib import Path
 
 from machine.errors import SetupError
 
+RECORD = "network.json"
+
 
 @dataclass(frozen=True, slots=True)
 class Network:
@@ -47,23 +49,28 @@ def choose(data: Path, environment: dict[str, str]) -> Network:
     Raises SetupError when every candidate is in use.
     """
     bridge = "sf" + hashlib.sha256(str(data).encode()).hexdigest()[:10]
-    record = data / "network.json"
-    recorded = [json.loads(record.read_text())["pool"]] if record.is_file() else []
-    candidates = [*recorded, *(f"10.{n}" for n in range(210, 240)),
+    before = recorded(data)
+    if before is None:
+        _succeeds(["ip", "link", "delete", bridge], environment)
+    candidates = [*((before.pool,) if before else ()), *(f"10.{n}" for n in range(210, 240)),
                   *(f"172.{n}" for n in range(20, 32))]  # fmt: skip
     pool = next((each for each in candidates if _unrouted(each, environment)), None)
     if pool is None:
         raise SetupError("No free /16 among 10.210-10.239 and 172.20-172.31 for a bridge. "
                          "Stop what uses them (`ip route` lists it), then run this again.")  # fmt: skip
     network = Network(bridge, pool, not _another_engine_filters(), _mtu(environment))
-    record.write_text(json.dumps(asdict(network)))
+    fresh = data / f"{RECORD}.new"
+    fresh.write_text(json.dumps(asdict(network)))
+    fresh.rename(data / RECORD)
     return network
 
 
 def recorded(data: Path) -> Network | None:
-    """The network that `choose` gave the engine which keeps its state in `data`."""
-    record = data / "network.json"
-    return Network(**json.loads(record.read_text())) if record.is_file() else None
+    """The network that `choose` gave the engine which keeps its state in `data`; a spoilt record is none."""
+    try:
+        return Network(**json.loads((data / RECORD).read_text()))
+    except (FileNotFoundError, ValueError, TypeError):
+        return None
 
 
 def raise_bridge(network: Network, environment: dict[str, str]) -> None:
@@ -81,7 +88,12 @@ def raise_bridge(network: Network, environment: dict[str, str]) -> None:
 
 
 def remove_bridge(network: Network, environment: dict[str, str]) -> None:
-    """Take away what `raise_bridge` made."""
+    """Take away what `raise_bridge` made, while its bridge is there.
+
+    Without the bridge the pool may be another engine's by now, and what lies in it not ours.
+    """
+    if not _succeeds(["ip", "link", "show", "dev", network.bridge], environment):
+        return
     if not network.docker_filters:
         for table, chain, rule in _rules(network):
             _succeeds(["iptables", "--wait", "--table", table, "--delete", chain, *rule],
