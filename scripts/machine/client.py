@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from pathlib import Path
 
 # docker finds plugins only in fixed places and in its configuration directory. So it gets a
@@ -10,7 +11,7 @@ from pathlib import Path
 WRAPPER = """\
 #!/bin/sh
 # docker with the plugins fetched beside it; configuration and log-ins stay the user's own.
-here='{home}'
+here={home}
 mine=${{DOCKER_CONFIG:-$HOME/.docker}}
 if [ "$mine" != "$here/config" ]; then
     for part in config.json contexts trust; do
@@ -27,7 +28,7 @@ if [ "$mine" != "$here/config" ]; then
     done
     export BUILDX_CONFIG="${{BUILDX_CONFIG:-$mine/buildx}}" DOCKER_CONFIG="$here/config"
 fi
-exec '{program}' "$@"
+exec {program} "$@"
 """
 
 
@@ -42,7 +43,7 @@ def write_programs(home: Path) -> Path:
     docker = home / "root/usr/bin/docker"
     if docker.is_file():
         fresh = programs / f"docker.{os.getpid()}"
-        fresh.write_text(WRAPPER.format(home=home, program=docker))
+        fresh.write_text(WRAPPER.format(home=shlex.quote(str(home)), program=shlex.quote(str(docker))))
         fresh.chmod(0o755)
         fresh.rename(programs / "docker")
     return programs
