@@ -13,6 +13,7 @@ programs are fetched from the distribution's packages, nothing is installed on t
 from __future__ import annotations
 
 import argparse
+import errno
 import fcntl
 import os
 import shlex
@@ -49,6 +50,14 @@ def main() -> int:
         return NO_ENGINE
     except PermissionError as error:
         print(f"scripts/engine: {error}; run it as the user who started the engine", file=sys.stderr)
+        return NO_ENGINE
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        print(
+            f"scripts/engine: the disk that holds {HOME} is full. Make room there, then run this again.",
+            file=sys.stderr,
+        )
         return NO_ENGINE
     except KeyboardInterrupt:
         return 130
@@ -162,7 +171,13 @@ def _fetch(release: Release) -> None:
 @contextmanager
 def _alone() -> Iterator[None]:
     """Hold the checkout's lock, so that concurrent starts and stops take turns."""
-    HOME.mkdir(exist_ok=True)
+    try:
+        HOME.mkdir(exist_ok=True)
+    except FileExistsError:
+        raise SetupError(
+            f"{HOME} is a file, and the private engine keeps its state in a folder of that name. "
+            "Move the file away, then run this again."
+        ) from None
     with (HOME / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

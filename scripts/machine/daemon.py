@@ -8,23 +8,20 @@ import json
 import os
 import resource
 import shutil
-import signal
 import subprocess
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 from machine import network
 from machine.answer import Answer, ask_socket
 from machine.errors import SetupError
+from machine.processes import end, end_containers, living, wait
 
 STORES = ("overlay2", "containerd")
-T = TypeVar("T")
 
 MACHINE_LOCK = Path("/run/streamflow-engine.lock")
 START_SECONDS = 90
+LEAST_SPACE = 4 * 1024 * 1024
 STOP_SECONDS = 40
 # containerd refuses a socket's path of more bytes, and this is its longest.
 LONGEST_RUN_PATH = 104 - len("/exec/containerd/containerd-debug.sock")
@@ -72,12 +69,12 @@ class Daemon:
 
     def pid(self) -> int | None:
         """Its process, when it runs. A pid file that outlived its process counts for nothing."""
-        return _living(self.run / "docker.pid", str(self._settings))
+        return living(self.run / "docker.pid", "dockerd", str(self._settings))
 
     def start(self) -> Answer:
         """Start it and wait until it answers. Raises SetupError with the end of its log."""
         if pid := self.pid():
-            found = _wait(self.answer, START_SECONDS)
+            found = wait(self.answer, START_SECONDS)
             if found:
                 return found
             raise SetupError(
@@ -92,24 +89,33 @@ class Daemon:
         with MACHINE_LOCK.open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             process = self._launch()
-            found = _wait(self.answer, START_SECONDS, until_dead=process)
+            found = wait(self.answer, START_SECONDS, until_dead=process)
         if not found:
             if process.poll() is None:
                 process.terminate()
                 process.wait(STOP_SECONDS)
             self._clear_remains()
-            raise SetupError(
-                f"The private engine did not start. The end of {self.log}:\n{_tail(self.log)}\n"
-                "Mend what it names and run `scripts/engine start` again, or install Docker "
-                "Engine 23 or newer yourself and point DOCKER_HOST at it."
-            )
+            raise SetupError(f"The private engine did not start. {self._why()}")
         return found
+
+    def _why(self) -> str:
+        """What kept it from starting, and what to do."""
+        if shutil.disk_usage(self.data).free < LEAST_SPACE:
+            return (
+                f"The disk that holds {self.data} is full. Make room there and run "
+                "`scripts/engine start` again."
+            )
+        said = _tail(self.log) or "(it is empty)"
+        return (
+            f"The end of {self.log}:\n{said}\nMend what it names and run "
+            "`scripts/engine start` again, or install Docker Engine 23 or newer yourself and point DOCKER_HOST at it."
+        )
 
     def stop(self) -> bool:
         """End it, its containerd and its mounts; False when it wasn't running."""
         pid = self.pid()
         if pid:
-            _end(pid)
+            end(pid)
         self._clear_remains()
         return pid is not None
 
@@ -177,10 +183,12 @@ class Daemon:
 
     def _clear_remains(self) -> None:
         """Remove what a dead engine leaves: containerd, mounts, pid files, bridge and rules."""
-        containerd = self.run / "exec/containerd/containerd.pid"
-        orphan = _living(containerd, str(self.run))
+        containerd = self.run / "exec/containerd"
+        orphan = living(containerd / "containerd.pid", "containerd", str(containerd / "containerd.toml"))
         if orphan:
-            _end(orphan)
+            end(orphan)
+        if not self.pid():
+            end_containers(self.data, containerd / "containerd.sock")
         places = (str(self.data) + "/", str(self.run) + "/")
         lines = Path("/proc/self/mounts").read_text().splitlines()
         mounts = [line.split()[1].replace("\\040", " ") for line in lines]
@@ -193,40 +201,6 @@ class Daemon:
         chosen = network.recorded(self.data)
         if chosen:
             network.remove_bridge(chosen, self.environment())
-
-
-def _living(pid_file: Path, argument: str) -> int | None:
-    """The process a pid file names, if it lives and its command line holds this argument."""
-    try:
-        pid = int(pid_file.read_text())
-        command = Path("/proc", str(pid), "cmdline").read_text(errors="replace")
-    except (OSError, ValueError):
-        return None
-    return pid if argument in command else None
-
-
-def _alive(pid: int) -> bool:
-    try:
-        state = Path("/proc", str(pid), "stat").read_text().rpartition(")")[2].split()[0]
-    except OSError:
-        return False
-    return state != "Z"
-
-
-def _end(pid: int) -> None:
-    os.kill(pid, signal.SIGTERM)
-    if not _wait(lambda: not _alive(pid), STOP_SECONDS):
-        os.kill(pid, signal.SIGKILL)
-        _wait(lambda: not _alive(pid), STOP_SECONDS)
-
-
-def _wait(check: Callable[[], T], seconds: float, until_dead: subprocess.Popen[bytes] | None = None) -> T:
-    deadline = time.monotonic() + seconds
-    while True:
-        found = check()
-        if found or time.monotonic() > deadline or (until_dead and until_dead.poll() is not None):
-            return found
-        time.sleep(0.1)
 
 
 def _tail(log: Path, lines: int = 15) -> str:
