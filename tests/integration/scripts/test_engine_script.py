@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import PROJECT, Checkout, ending, make_checkout
+from .conftest import PROJECT, Checkout, make_checkout
 
 STARTED = """\
 nothing answers at DOCKER_HOST=unix:///nonexistent/docker.sock
@@ -297,10 +297,13 @@ class TestPrivateEngine:
         assert sleepers("86311") == []
 
     def test_it_works_below_a_folder_with_a_quote_in_its_name(self, tmp_path: Path) -> None:
-        for checkout in ending(tmp_path / "it's mine"):
+        checkout = make_checkout(tmp_path / "it's mine")
+        try:
             started = checkout.run("engine", "start")
             assert started.returncode == 0, started.stderr
             assert checkout.shell("docker version --format '{{.Server.Os}}'") == "linux\n"
+        finally:
+            assert checkout.run("engine", "stop").returncode == 0
 
     def test_another_process_with_its_old_number_is_left_alone(self, checkout: Checkout) -> None:
         checkout.run("engine", "start")
