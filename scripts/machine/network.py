@@ -148,11 +148,19 @@ def _mtu(environment: dict[str, str]) -> int:
 
 
 def _succeeds(command: list[str], environment: dict[str, str]) -> bool:
-    return subprocess.run(command, env=environment, capture_output=True, check=False).returncode == 0
+    try:
+        done = subprocess.run(command, env=environment, capture_output=True, check=False)
+    except FileNotFoundError:
+        return False
+    return done.returncode == 0
 
 
 def _run(command: list[str], environment: dict[str, str]) -> str:
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    try:
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        raise SetupError(f"{command[0]} is neither installed nor among the fetched programs; "
+                         "`scripts/engine start` fetches them.") from None  # fmt: skip
     if done.returncode:
         raise SetupError(f"`{' '.join(command)}` failed: {done.stderr.strip()}. A private engine "
                          "needs to be root with the right to change the network.")  # fmt: skip
