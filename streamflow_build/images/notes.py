@@ -19,7 +19,7 @@ def _of(step: Step) -> list[str]:
     for refused in step.refused:
         repository, _, tag = refused.reference.rpartition(":")
         registry = repository.removesuffix(step.service.image).rstrip("/")
-        tags.setdefault((registry, refused.reason.removeprefix("it is ")), []).append(tag)
+        tags.setdefault((registry, refused.reason), []).append(tag)
     return [
         f"{_listed(found)}{f' at {registry}' * bool(registry)} {'stay' if found[1:] else 'stays'} {where}"
         for (registry, where), found in tags.items()

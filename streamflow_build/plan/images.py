@@ -181,7 +181,7 @@ def _refusal(goal: Goal, name: str, held: Image | None) -> Refused | None:
         return None
     if holder <= goal.version:
         return None
-    return Refused(name, f"it is on {holder}, which is newer than {goal.version}")
+    return Refused(name, f"on {holder}, which is newer than {goal.version}")
 
 
 def _build_args(goal: Goal, service: Service) -> dict[str, str]:

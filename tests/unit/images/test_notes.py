@@ -6,7 +6,7 @@ from streamflow_build.plan.images import Keep, Refused
 
 from .conftest import BASE, service
 
-ON = "it is on 1.0.2, which is newer than 1.0.1"
+ON = "on 1.0.2, which is newer than 1.0.1"
 
 
 def step(name: str, *references: str, reason: str = ON) -> Keep:
@@ -24,7 +24,7 @@ def test_services_that_agree_share_a_line() -> None:
 def test_what_differs_has_a_line_each() -> None:
     steps = (
         step("web", "shop-web:latest", "ghcr.io/org/shop-web:1", "ghcr.io/org/shop-web:latest"),
-        step("mail", "shop-mail:latest", reason="it is on 2.0.0, which is newer than 1.0.1"),
+        step("mail", "shop-mail:latest", reason="on 2.0.0, which is newer than 1.0.1"),
         step("chat"),
         step("bot", "shop-bot:latest"),
     )

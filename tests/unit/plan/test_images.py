@@ -124,8 +124,8 @@ class TestTagsThatStay:
         step = plan(goal("v1.0.1"), newer)
 
         assert step.refused == (
-            Refused("shop-web:1", "it is on 1.1.0, which is newer than 1.0.1"),
-            Refused("shop-web:latest", "it is on 1.1.0, which is newer than 1.0.1"),
+            Refused("shop-web:1", "on 1.1.0, which is newer than 1.0.1"),
+            Refused("shop-web:latest", "on 1.1.0, which is newer than 1.0.1"),
         )
         assert isinstance(step, Build)
         assert step.request.tags == ("shop-web:v1.0.1", "shop-web:1.0.1", "shop-web:1.0")
