@@ -22,10 +22,10 @@ from streamflow_build.engine.connection import Connection, explanation
 from streamflow_build.engine.context import archive
 from streamflow_build.engine.failure import failure
 from streamflow_build.engine.interface import BuildCancelled, BuildObserver, StepFailed
-from streamflow_build.engine.session import LARGEST_SECRET, SessionHost
+from streamflow_build.engine.session import SessionHost
 from streamflow_build.engine.trace import Trace
 from streamflow_build.errors import EngineError
-from streamflow_build.model.image import BuildRequest
+from streamflow_build.model.image import LARGEST_SECRET, BuildRequest
 
 _CHUNK = 64 * 1024
 _CANCEL_SECONDS = 20

@@ -26,9 +26,6 @@ from streamflow_build.engine.credentials import credentials
 from streamflow_build.engine.wire import Hijacked, Wire, hijack
 from streamflow_build.errors import EngineError, RegistryError
 
-LARGEST_SECRET = 500 * 1024
-"""What BuildKit takes of a secret, in bytes."""
-
 _SERVING = 1
 _REFUSED = (
     "/moby.filesync.v1.Auth/GetTokenAuthority",

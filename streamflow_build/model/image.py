@@ -7,6 +7,8 @@ import msgspec
 LABEL_FINGERPRINT = "org.streamflow.fingerprint"
 LABEL_INPUTS = "org.streamflow.inputs"
 LABEL_STAND_IN = "org.streamflow.stand-in"
+LARGEST_SECRET = 500 * 1024
+"""What BuildKit takes of one secret, in bytes."""
 
 
 class Layer(msgspec.Struct, frozen=True):

@@ -8,11 +8,10 @@ from pathlib import Path
 from urllib.parse import unquote_to_bytes
 
 from streamflow_build.errors import ConfigError
+from streamflow_build.model.image import LARGEST_SECRET
 from streamflow_build.model.project import BuildSecret, Service
 from streamflow_build.plan.indexes import pip_conf, pip_settings, uv_conf
 
-LARGEST = 500 * 1024
-"""What BuildKit takes of one secret, in bytes."""
 BUNDLE_IN_BUILD = "/etc/ssl/certs/ca-certificates.crt"
 """Where the Dockerfiles mount the secret ``ca``."""
 
@@ -66,9 +65,9 @@ def _bundle(environ: Mapping[str, str]) -> bytes | None:
         if place is None:
             return None
         said, bundle = str(place), _read(place, "the system's CA bundle")
-    if len(bundle) > LARGEST:
+    if len(bundle) > LARGEST_SECRET:
         raise ConfigError(
-            f"The CA bundle {said} has {len(bundle)} bytes, and a build can be given {LARGEST} at most.",
+            f"The CA bundle {said} has {len(bundle)} bytes, and a build can be given {LARGEST_SECRET} at most.",
             hint="Set SSL_CERT_FILE to a bundle with fewer certificates, such as the system's.",
         )
     return bundle
@@ -88,10 +87,10 @@ def _named(
         said = secret.file or ""
         place = home / said[2:] if said.startswith("~/") else root / said
         value = _read(place, f"the secret {secret.id!r} that the service {service.name!r} needs")
-    if len(value) > LARGEST:
+    if len(value) > LARGEST_SECRET:
         raise ConfigError(
             f"The secret {secret.id!r} of the service {service.name!r} has {len(value)} bytes, and a build "
-            f"can be given {LARGEST} at most.",
+            f"can be given {LARGEST_SECRET} at most.",
         )
     return value
 
