@@ -13,7 +13,17 @@ from streamflow_build.errors import EngineError, Interrupted
 from streamflow_build.images.observer import RunObserver
 from streamflow_build.model.image import BuildRequest
 from streamflow_build.model.project import Service
-from streamflow_build.model.report import Built, Cancelled, Failed, Outcome, Size, Skipped, Unchanged, measure
+from streamflow_build.model.report import (
+    Built,
+    Cancelled,
+    Failed,
+    Outcome,
+    Size,
+    Skipped,
+    Unchanged,
+    measure,
+    not_built,
+)
 from streamflow_build.model.signals import ending
 from streamflow_build.plan.images import Build, Keep, Step
 
@@ -147,18 +157,7 @@ class _Run:
 
     def _failed(self, service: Service, error: EngineError, started: float, *, log: str | None) -> Outcome:
         self.lost = self.lost or error
-        return Failed(
-            service=service.name,
-            message=error.message,
-            hint=error.hint,
-            step=None,
-            dockerfile=f"docker/{service.name}/Dockerfile",
-            dockerfile_line=None,
-            dockerfile_text=None,
-            output=(),
-            log=log,
-            seconds=time.monotonic() - started,
-        )
+        return not_built(service.name, error, log=log, seconds=time.monotonic() - started)
 
 
 def _step_failed(request: BuildRequest, failure: StepFailed, seconds: float, log: str) -> Failed:

@@ -23,6 +23,7 @@ from streamflow_build.model.report import (
     Outcome,
     PlannedImage,
     PlanReport,
+    not_built,
 )
 from streamflow_build.plan.images import Build, Goal, Keep, Material, Origin, Step, plan_image, references
 
@@ -85,7 +86,7 @@ def plan(  # noqa: PLR0913 - each is another thing that the plan is made from
     for service in goal.services:
         base = bases[service.base.image]
         if isinstance(base, RegistryError):
-            failed.append(_no_base(service, base))
+            failed.append(not_built(service.name, base))
             continue
         step = plan_image(
             project,
@@ -195,18 +196,3 @@ def _used(services: tuple[Service, ...], bases: Bases) -> tuple[BaseUsed, ...]:
 def _ordered(services: tuple[Service, ...], outcomes: tuple[Outcome, ...]) -> tuple[Outcome, ...]:
     order = {service.name: place for place, service in enumerate(services)}
     return tuple(sorted(outcomes, key=lambda outcome: order[outcome.service]))
-
-
-def _no_base(service: Service, error: RegistryError) -> Failed:
-    return Failed(
-        service=service.name,
-        message=error.message,
-        hint=error.hint,
-        step=None,
-        dockerfile=f"docker/{service.name}/Dockerfile",
-        dockerfile_line=None,
-        dockerfile_text=None,
-        output=(),
-        log=None,
-        seconds=0.0,
-    )

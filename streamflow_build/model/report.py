@@ -9,6 +9,7 @@ from typing import Literal
 
 import msgspec
 
+from streamflow_build.errors import StreamflowError
 from streamflow_build.model.image import Image, Layer
 
 STAND_IN_ALLOWANCE = 90_000_000
@@ -151,6 +152,24 @@ class PlanReport(msgspec.Struct, frozen=True):
     version: str | None
     registry: str | None
     images: tuple[PlannedImage, ...]
+
+
+def not_built(
+    service: str, error: StreamflowError, *, log: str | None = None, seconds: float = 0.0
+) -> Failed:
+    """What became of an image whose build failed with no step to blame."""
+    return Failed(
+        service=service,
+        message=error.message,
+        hint=error.hint,
+        step=None,
+        dockerfile=f"docker/{service}/Dockerfile",
+        dockerfile_line=None,
+        dockerfile_text=None,
+        output=(),
+        log=log,
+        seconds=seconds,
+    )
 
 
 def limit(budget: int | None, base: Image) -> int | None:
