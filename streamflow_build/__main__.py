@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import signal
 import sys
@@ -10,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
+from typing import NoReturn
 
 from streamflow_build.errors import Interrupted, StreamflowError, UsageError
 from streamflow_build.model.signals import ending
@@ -17,6 +19,23 @@ from streamflow_build.model.signals import ending
 READER_GONE = 128 + signal.SIGPIPE
 """The exit code where nobody reads the output to its end (``| head``), as of programs that the signal ends."""
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+
+
+_GARBAGE = 100_000
+"""How many objects come into being before Python looks for cycles of them that nobody holds."""
+
+
+def program() -> NoReturn:
+    """The console script: ``main`` as a process of its own.
+
+    A run is short, and its memory goes when the process ends. So Python looks for garbage seldom, not at every
+    thousandth object that an import makes, and doesn't take itself apart at the end: a fifth of the time of a run
+    that finds nothing to build.
+    """
+    gc.set_threshold(_GARBAGE)
+    code = main()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -91,4 +110,4 @@ def _interrupt(number: int, _frame: FrameType | None) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    program()
