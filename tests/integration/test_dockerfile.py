@@ -138,7 +138,7 @@ def wheel(path: Path) -> None:
 
 def test_build_packages_come_only_for_what_has_no_wheel(project: Project) -> None:
     # Steps from the cache of an earlier run print nothing.
-    without = project.build("wheels", "--no-cache-filter", "common")
+    without = project.build("wheels", "--no-cache-filter", "built")
     with_source = project.build("source", "--no-cache-filter", "added")
     assert "A requirement has no wheel: it is built from source.\n" not in without
     assert "A requirement has no wheel: it is built from source.\n" in with_source

@@ -67,7 +67,7 @@ def test_a_requirement_that_does_not_exist(stocked: Shop) -> None:
     assert stocked.tags("alpha") == {}
     assert "latest" in stocked.tags("beta")
     message = done.stderr.partition("\n\n")[2]
-    assert re.match(r"alpha failed in \[added 1/1\] RUN .* after \d", message)
+    assert re.match(r"alpha failed in \[image 1/3\] RUN .* after \d", message)
     assert re.search(r"\n  docker/alpha/Dockerfile:\d+: RUN ", message)
     assert (
         f"\n  The requirement no-such-{stocked.name}==1.0 does not exist in the package index.\n" in message
