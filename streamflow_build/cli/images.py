@@ -48,7 +48,9 @@ def images(  # noqa: PLR0913, PLR0917 - these are the command's options
     ] = False,
     jobs: Annotated[
         int | None,
-        typer.Option("--jobs", "-j", min=1, metavar="N", help="Builds at once; by default by engine CPUs."),
+        typer.Option(
+            "--jobs", "-j", min=1, metavar="N", help="Builds at once; by default CPUs of the engine + 4."
+        ),
     ] = None,
     strict_sizes: Annotated[
         bool, typer.Option("--strict-sizes", help="Fail when an image is over its size budget.")

@@ -31,6 +31,7 @@ LogPath = Callable[[str], str]
 """A service's log file, by the service's name."""
 
 
+_WAKE_SECONDS = 0.2
 _INTERRUPTED = "interrupted"
 _ENGINE = "the engine failed"
 
@@ -59,7 +60,9 @@ def execute(
     try:
         with _undisturbed():
             futures += [pool.submit(run.step, step) for step in steps]
-        wait(futures)
+        # A signal that reached another thread is heeded by this one, Python's first, only when it wakes.
+        while wait(futures, timeout=_WAKE_SECONDS).not_done:
+            pass
     except Interrupted as interruption:
         run.interrupted = interruption
         engine.cancel()

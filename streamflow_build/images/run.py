@@ -29,6 +29,9 @@ from streamflow_build.plan.images import Build, Goal, Keep, Material, Origin, St
 
 Bases = dict[str, Image | RegistryError]
 """What became of each base image, by its reference."""
+_WAITING = 4
+"""Builds beyond the engine's CPUs: most wait for a package index, as Python's own pools of threads count on
+(https://docs.python.org/3/library/concurrent.futures.html#threadpoolexecutor)."""
 _ABSENT = Image(id="", tags=(), digests=(), labels={}, size=0, diff_ids=())
 
 
@@ -112,7 +115,7 @@ def run(  # noqa: PLR0913 - each is another party of the run
     log: LogPath,
     started: float,
 ) -> tuple[ImagesReport, StreamflowError | None]:
-    """Carry the plan out; at most ``jobs`` builds run at once, by default as many as the engine has CPUs.
+    """Carry the plan out; at most ``jobs`` builds run at once, by default four more than the engine has CPUs.
 
     The second value is what broke the run off, None where it came to its end.
 
@@ -151,7 +154,7 @@ def _jobs(goal: Goal, info: EngineInfo, asked: int | None, observer: RunObserver
     together = len(goal.services)
     if asked is not None and asked < together and goal.no_cache:
         observer.note(f"with --no-cache only images built at the same time share layers; --jobs is {asked}")
-    return asked or (together if goal.no_cache else info.cpus)
+    return asked or (together if goal.no_cache else info.cpus + _WAITING)
 
 
 def dry_run(goal: Goal, planned: Planned) -> PlanReport:

@@ -46,13 +46,14 @@ class TestBuilding:
 
         assert kinds(report) == {"web": "Built", "mail": "Built"}
 
-    def test_as_many_as_the_engine_has_cpus(self) -> None:
-        meet = threading.Barrier(FakeEngine().info().cpus, timeout=30)
-        shop = Shop(web="RUN echo web", mail="RUN echo mail")
+    def test_four_more_than_the_engine_has_cpus(self) -> None:
+        names = [f"s{number}" for number in range(FakeEngine().info().cpus + 4)]
+        meet = threading.Barrier(len(names), timeout=30)
+        shop = Shop(**{name: f"RUN echo {name}" for name in names})
 
         report, _ = shop.run(Told(lambda *_: meet.wait() and None), jobs=None)
 
-        assert kinds(report) == {"web": "Built", "mail": "Built"}
+        assert kinds(report) == dict.fromkeys(names, "Built")
 
     def test_without_the_cache_all_at_once(self) -> None:
         """Only so do they share their layers."""
