@@ -82,7 +82,7 @@ def start(store: str | None) -> int:
 def _start(daemon: Daemon, release: Release) -> Answer:
     if host := os.environ.get("DOCKER_HOST"):
         _say(f"nothing answers at DOCKER_HOST={host}")
-    if not daemon.root.is_dir():
+    if not daemon.fetched:
         _fetch(release)
     link_iptables(HOME)
     _say(f"starting a private Docker Engine, image store {daemon.store}")
@@ -165,7 +165,7 @@ def _fetch(release: Release) -> None:
         programs = ("docker.io", "docker-cli", "docker-buildx", "docker-compose", "containerd")
     present = {"runc": "runc", "iptables": "iptables", "iproute2": "ip"}
     missing = tuple(package for package, program in present.items() if not shutil.which(program))
-    Packages(HOME, release).unpack(missing, testing=programs, into=HOME / "root")
+    Packages(HOME, release).unpack((*missing, "dnsmasq-base"), testing=programs, into=HOME / "root")
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from machine import network
 from machine.answer import Answer, ask_socket
 from machine.errors import SetupError
 from machine.processes import end, end_containers, living, wait
+from machine.resolver import Resolver
 
 STORES = ("overlay2", "containerd")
 
@@ -62,6 +63,11 @@ class Daemon:
     def root(self) -> Path:
         """The unpacked programs."""
         return self.home / "root"
+
+    @property
+    def fetched(self) -> bool:
+        """Whether all its programs are unpacked."""
+        return (self.root / "usr/sbin/dnsmasq").is_file()
 
     def answer(self) -> Answer | None:
         """What it is, when it runs and answers."""
@@ -136,6 +142,7 @@ class Daemon:
         environment = self.environment()
         chosen = network.choose(self.data, environment)
         network.raise_bridge(chosen, environment)
+        self._resolver.start(chosen.host, environment)
         self._settings.write_text(json.dumps(self._settings_for(chosen), indent=2))
         _raise_file_limit()
         with self.log.open("ab") as log:
@@ -154,6 +161,10 @@ class Daemon:
             )  # fmt: skip
 
     @property
+    def _resolver(self) -> Resolver:
+        return Resolver(self.run, self._program("dnsmasq"))
+
+    @property
     def _settings(self) -> Path:
         return self.data / "daemon.json"
 
@@ -165,7 +176,8 @@ class Daemon:
             "pidfile": str(self.run / "docker.pid"),
             "bridge": chosen.bridge,
             "mtu": chosen.mtu,
-            # A lost answer of the name server costs a step of a build a second, not the default five.
+            "dns": [chosen.host],
+            # A lost answer costs a step of a build a second, not the default five.
             "dns-opts": ["timeout:1", "attempts:6"],
             "default-network-opts": {"bridge": {"com.docker.network.driver.mtu": str(chosen.mtu)}},
             "default-address-pools": [{"base": chosen.user_networks, "size": 24}],
@@ -189,6 +201,7 @@ class Daemon:
             end(orphan)
         if not self.pid():
             end_containers(self.data, containerd / "containerd.sock")
+        self._resolver.stop()
         places = (str(self.data) + "/", str(self.run) + "/")
         lines = Path("/proc/self/mounts").read_text().splitlines()
         mounts = [line.split()[1].replace("\\040", " ") for line in lines]

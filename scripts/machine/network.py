@@ -28,9 +28,14 @@ class Network:
     mtu: int
 
     @property
+    def host(self) -> str:
+        """The bridge's own address, at which containers reach this machine."""
+        return f"{self.pool}.0.1"
+
+    @property
     def gateway(self) -> str:
-        """The bridge's own address, with its prefix length."""
-        return f"{self.pool}.0.1/24"
+        """The same with its prefix length."""
+        return f"{self.host}/24"
 
     @property
     def subnet(self) -> str:

@@ -7,9 +7,12 @@ import os
 import re
 import shutil
 import signal
+import socket as sockets
+import struct
 import subprocess
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -68,6 +71,18 @@ def sleepers(seconds: str) -> list[int]:
         if command == f"sleep\0{seconds}\0":
             found.append(int(process.name))
     return found
+
+
+def answers(server: str, name: str) -> int:
+    """How many records the name server has for the name: RFC 1035, section 4.1."""
+    asked = b"".join(bytes([len(label)]) + label.encode() for label in name.split("."))
+    with sockets.socket(sockets.AF_INET, sockets.SOCK_DGRAM) as client:
+        client.settimeout(5)
+        for _ in range(5):
+            client.sendto(struct.pack(">6H", 1, 0x0100, 1, 0, 0, 0) + asked + b"\0\0\1\0\1", (server, 53))
+            with suppress(TimeoutError):
+                return int(struct.unpack(">4H", client.recv(512)[:8])[3])
+    raise AssertionError(f"{server} does not answer")
 
 
 def pid_in(status: str) -> int:
@@ -239,6 +254,17 @@ class TestPrivateEngine:
             checkout.shell(f"HOME={home} docker buildx version; HOME={home} docker logout localhost:1")
         assert json.loads((own / "config.json").read_text()) == {"auths": {}}
         assert not (tmp_path / "nobody").exists()
+
+    def test_its_containers_ask_a_name_server_of_its_own(self, checkout: Checkout) -> None:
+        assert checkout.run("engine", "start").returncode == 0
+        pool = json.loads((checkout.state / "overlay2/network.json").read_text())["pool"]
+        settings = json.loads((checkout.state / "overlay2/daemon.json").read_text())
+
+        assert settings["dns"] == [f"{pool}.0.1"]
+        assert answers(f"{pool}.0.1", "deb.debian.org") > 0
+
+        assert checkout.run("engine", "stop").returncode == 0
+        assert processes(checkout) == []
 
     def test_a_second_start_uses_the_first(self, checkout: Checkout) -> None:
         checkout.run("engine", "start")
