@@ -21,12 +21,12 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 unexport PYTHONDONTWRITEBYTECODE
 ENGINE = eval "$$(scripts/engine env)"
 
-.PHONY: images test lint bench lock services-lock schema render clean engine
+.PHONY: images test lint bench lock services-lock schema render clean engine infrastructure
 
 images: $(READY) engine
 	@$(ENGINE); $(BIN)/streamflow-build images $(VERSION)
 
-test: $(READY) engine
+test: $(READY) infrastructure
 	@$(ENGINE); $(BIN)/pytest
 
 lint: $(READY)
@@ -35,7 +35,7 @@ lint: $(READY)
 	$(BIN)/mypy
 	MYPYPATH=scripts $(BIN)/mypy scripts/*.py scripts/machine
 	$(BIN)/lint-imports
-	$(BIN)/shellcheck scripts/engine scripts/bases .ci/run
+	$(BIN)/shellcheck scripts/engine scripts/bases scripts/machine/entrypoints/*.sh .ci/run
 	$(BIN)/hadolint docker/*/Dockerfile tests/golden/render/*/docker/*/Dockerfile
 	$(BIN)/check-jsonschema --schemafile streamflow.schema.json streamflow.yaml
 	$(BIN)/streamflow-build render --check
@@ -46,6 +46,9 @@ bench: $(READY) engine
 engine: $(READY)
 	@scripts/engine start
 	@$(ENGINE); scripts/bases
+
+infrastructure: engine
+	@$(ENGINE); scripts/bases --infrastructure
 
 $(READY): requirements.lock pyproject.toml services/pyproject.toml
 	@command -v $(PYTHON) > /dev/null || { echo "$(PYTHON) is not on the PATH; name a Python 3.11 or newer with: make PYTHON=…" >&2; exit 2; }

@@ -1,6 +1,6 @@
 """Makes every base image of streamflow.yaml available on the engine.
 
-    scripts/bases [--config streamflow.yaml]
+    scripts/bases [--infrastructure] [--config streamflow.yaml]
 
 An image that is there stays as it is. Else it is pulled. Where no registry answers, a stand-in
 made of Debian packages takes its name, and the label org.streamflow.stand-in tells that.
@@ -52,13 +52,16 @@ def main() -> int:
         prog="scripts/bases", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--config", type=Path, default=Path("streamflow.yaml"))
+    parser.add_argument(
+        "--infrastructure", action="store_true", help="the images of `infrastructure:` as well"
+    )
     arguments = parser.parse_args()
     try:
         project = load(arguments.config)
-        mirrors = dict(project.mirrors)
-        engine = reach_engine()
-        for base in project.bases:
-            provide(engine, base.image, mirrors.get(Reference.parse(base.image).registry))
+        images = [base.image for base in project.bases]
+        if arguments.infrastructure:
+            images += [server.image for server in project.infrastructure]
+        provide_all(reach_engine(), images, dict(project.mirrors))
     except StreamflowError as error:
         print(f"scripts/bases: {error}", file=sys.stderr)
         return error.exit_code
@@ -80,6 +83,25 @@ def reach_engine() -> DockerEngine:
                 os.environ["DOCKER_HOST"] = str(answer.host)
                 return connect()
         raise
+
+
+def provide_all(engine: DockerEngine, images: list[str], mirrors: dict[str, str]) -> None:
+    """Make images available, at the same time, so that silence is waited for once. Raises as `provide` does."""
+    ended: queue.Queue[Exception | None] = queue.Queue()
+
+    def work(image: str) -> None:
+        failed = None
+        try:
+            provide(engine, image, mirrors.get(Reference.parse(image).registry))
+        except Exception as error:  # noqa: BLE001 - it is raised where the end is awaited
+            failed = error
+        ended.put(failed)
+
+    for image in images:
+        threading.Thread(target=work, args=(image,), daemon=True).start()
+    failures = [failed for failed in [ended.get() for _ in images] if failed]
+    if failures:
+        raise failures[0]
 
 
 def provide(engine: DockerEngine, image: str, mirror: str | None) -> None:
@@ -161,7 +183,8 @@ def import_stand_in(engine: DockerEngine, recipe: Recipe) -> None:
 
 def say(line: str) -> None:
     """Tell what happens; the results are the images."""
-    print(line, file=sys.stderr)
+    # In one piece, since several images may have news at the same time.
+    sys.stderr.write(f"{line}\n")
 
 
 if __name__ == "__main__":

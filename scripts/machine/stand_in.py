@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import shutil
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 from machine.debian import Packages
@@ -20,21 +22,29 @@ def root_file_system(recipe: Recipe, home: Path, packages: Packages) -> Path:
     """
     folder = home / "stand-ins"
     folder.mkdir(parents=True, exist_ok=True)
-    done = folder / f"{recipe.image.replace('/', '_').replace(':', '_')}-{recipe.digest}.tar"
-    with (folder / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    name = recipe.image.replace("/", "_").replace(":", "_")
+    done = folder / f"{name}-{recipe.digest}.tar"
+    with _locked(folder / f"{name}.lock"):
         if not done.is_file():
+            with _locked(folder / "lock"):
+                program, hooks = _mmdebstrap(home, packages)
             fresh = done.with_suffix(".new.tar")
-            _bootstrap(recipe, fresh, home, packages)
+            _bootstrap(recipe, fresh, program, hooks, packages)
             fresh.rename(done)
     return done
 
 
-def _bootstrap(recipe: Recipe, tar: Path, home: Path, packages: Packages) -> None:
-    program, hooks = _mmdebstrap(home, packages)
+@contextlib.contextmanager
+def _locked(file: Path) -> Iterator[None]:
+    with file.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _bootstrap(recipe: Recipe, tar: Path, program: Path, hooks: Path, packages: Packages) -> None:
     scripts = {}
     for name, text in (("shape", recipe.shape), ("clean", CLEAN)):
-        scripts[name] = tar.with_name(f"{name}.sh")
+        scripts[name] = tar.with_suffix(f".{name}.sh")
         scripts[name].write_text(f"#!/bin/sh\n{text}")
         scripts[name].chmod(0o755)
     command = [
@@ -42,6 +52,8 @@ def _bootstrap(recipe: Recipe, tar: Path, home: Path, packages: Packages) -> Non
         "--mode=root",
         # Only what apt needs; without the hook, bookworm's apt brings all of perl.
         "--variant=apt",
+        # A server's folder for its socket is there.
+        "--skip=cleanup/run",
         f"--hook-directory={hooks}/merged-usr",
         f"--include=usr-is-merged,{','.join(recipe.packages)}",
         *(f"--dpkgopt=path-exclude=/usr/share/{each}/*" for each in UNWANTED),
@@ -59,6 +71,8 @@ def _bootstrap(recipe: Recipe, tar: Path, home: Path, packages: Packages) -> Non
              "PATH": f"{program.parent}:{os.environ['PATH']}:/usr/sbin:/sbin"},
         stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
     )  # fmt: skip
+    for script in scripts.values():
+        script.unlink()
     if done.returncode:
         tar.unlink(missing_ok=True)
         last = "\n".join(done.stderr.strip().splitlines()[-15:])

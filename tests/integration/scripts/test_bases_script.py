@@ -17,6 +17,7 @@ source: https://example.org/trial
 licenses: MIT
 bases: {{base: "{image}"}}
 mirrors: {mirrors}
+infrastructure: {infrastructure}
 defaults:
   base: base
   port: 8000
@@ -30,10 +31,12 @@ services:
 SILENT = "localhost:1"
 
 
-def configure(checkout: Checkout, image: str, mirrors: str = "{}") -> None:
+def configure(checkout: Checkout, image: str, mirrors: str = "{}", infrastructure: str = "{}") -> None:
     (checkout.folder / "one.py").touch()
     (checkout.folder / "lock.txt").touch()
-    (checkout.folder / "streamflow.yaml").write_text(CONFIG.format(image=image, mirrors=mirrors))
+    (checkout.folder / "streamflow.yaml").write_text(
+        CONFIG.format(image=image, mirrors=mirrors, infrastructure=infrastructure)
+    )
 
 
 class Refusing(BaseHTTPRequestHandler):
@@ -183,6 +186,28 @@ class TestStandIn:
         again = checkout.run("bases", host=host)
         assert (again.returncode, again.stderr) == (0, "python:3.11-slim is there (a stand-in)\n")
         assert checkout.shell("docker images --quiet") == before
+
+    def test_infrastructure_is_provided_when_asked_for(self, checkout: Checkout, host: str) -> None:
+        mirrors = f'{{docker.io: "{SILENT}"}}'
+        configure(checkout, "python:3.11-slim", mirrors, infrastructure="{cache: {image: redis:7-alpine}}")
+        without = checkout.run("bases", host=host)
+        assert (without.returncode, without.stderr) == (0, "python:3.11-slim is there (a stand-in)\n")
+        asked = checkout.run("bases", "--infrastructure", host=host)
+        assert asked.returncode == 0, asked.stderr
+        assert "python:3.11-slim is there (a stand-in)\n" in asked.stderr
+        assert "redis:7-alpine: a stand-in made of Debian bookworm packages, " in asked.stderr
+        assert checkout.shell("docker run --rm redis:7-alpine redis-server --version").startswith(
+            "Redis server v=7."
+        )
+
+    def test_what_one_image_lacks_keeps_no_other_away(self, checkout: Checkout, host: str) -> None:
+        mirrors = f'{{docker.io: "{SILENT}"}}'
+        lacking = f"{{queue: {{image: '{SILENT}/queue:1'}}, store: {{image: redis:7-alpine}}}}"
+        configure(checkout, "python:3.11-slim", mirrors, infrastructure=lacking)
+        asked = checkout.run("bases", "--infrastructure", host=host)
+        assert asked.returncode == 4
+        assert f"scripts/bases: {SILENT}/queue:1 is not on the engine" in asked.stderr
+        assert checkout.shell("docker image inspect --format {{.Os}} redis:7-alpine") == "linux\n"
 
     def test_one_of_an_older_recipe_is_renewed(self, checkout: Checkout, host: str) -> None:
         label = '{{index .Config.Labels "org.streamflow.stand-in.recipe"}}'
