@@ -35,5 +35,5 @@ def render(
         return
     for path in disk.write(project.root, found):
         typer.echo(f"wrote {path}")
-    for path in disk.left_over(project.root, found):
-        typer.echo(f"{path} belongs to no service any more; remove it.", err=True)
+    for path in disk.remove(project.root, found):
+        typer.echo(f"removed {path}, which belongs to no service any more")

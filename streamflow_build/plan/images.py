@@ -116,7 +116,9 @@ def plan_image(  # noqa: PLR0913 - each is another fact of the plan
     ``observed`` holds the images that now have one of the service's names, by that name.
     """
     names = references(goal, service)
-    refused = tuple(r for name in names if (r := _refusal(goal, name, observed.get(name))) is not None)
+    refused = tuple(
+        r for name in names if (r := _refusal(goal, name, _holder(goal, name, observed))) is not None
+    )
     tags = tuple(name for name in names if name not in {r.reference for r in refused})
     build_args = _build_args(goal, service)
     now = inputs(
@@ -170,6 +172,11 @@ def _reason(goal: Goal, now: Inputs, before: Image | None) -> str:
         return "the image was not made by this tool"
     more = f" and {len(names) - 2} more" if len(names) > 2 else ""  # noqa: PLR2004 - two names fit a table's cell
     return f"changed: {', '.join(names[:2])}{more}"
+
+
+def _holder(goal: Goal, name: str, observed: dict[str, Image]) -> Image | None:
+    """The image that a name is on. What a registry's name is on may be unknown here: then the local one tells."""
+    return observed.get(name) or observed.get(name.removeprefix(f"{goal.registry}/"))
 
 
 def _refusal(goal: Goal, name: str, held: Image | None) -> Refused | None:

@@ -16,7 +16,7 @@ _MODE = 0o644
 def stale(root: Path, artefacts: tuple[Artefact, ...]) -> tuple[str, ...]:
     """The paths of the derived files that are missing, differ, or are no longer derived from anything."""
     differing = [a.path for a in artefacts if _text(root / a.path) != a.text]
-    return (*differing, *left_over(root, artefacts))
+    return (*differing, *_left_over(root, artefacts))
 
 
 def write(root: Path, artefacts: tuple[Artefact, ...]) -> tuple[str, ...]:
@@ -32,7 +32,25 @@ def write(root: Path, artefacts: tuple[Artefact, ...]) -> tuple[str, ...]:
     return tuple(written)
 
 
-def left_over(root: Path, artefacts: tuple[Artefact, ...]) -> tuple[str, ...]:
+def remove(root: Path, artefacts: tuple[Artefact, ...]) -> tuple[str, ...]:
+    """Remove the rendered files that nothing derives any more; returns the paths that were removed.
+
+    Raises ConfigError when one can't be removed.
+    """
+    removed = _left_over(root, artefacts)
+    for path in removed:
+        try:
+            (root / path).unlink()
+            if not any((root / path).parent.iterdir()):
+                (root / path).parent.rmdir()
+        except OSError as error:
+            raise ConfigError(
+                f"{path} belongs to no service any more and can't be removed: {error.strerror}."
+            ) from error
+    return removed
+
+
+def _left_over(root: Path, artefacts: tuple[Artefact, ...]) -> tuple[str, ...]:
     """The paths of rendered files that nothing derives any more, such as those of a service that is gone."""
     known = {artefact.path for artefact in artefacts}
     found = [*root.glob("docker/*/Dockerfile"), *root.glob("docker/*/requirements.txt")]

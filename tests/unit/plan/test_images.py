@@ -136,6 +136,13 @@ class TestTagsThatStay:
 
         assert [refused.reference for refused in step.refused] == ["ghcr.io/org/shop-web:latest"]
 
+    def test_a_registry_whose_tags_are_unknown_here_follows_the_local_ones(self) -> None:
+        step = plan(goal("v1.0.0", registry="ghcr.io/org"), held(plan(goal("v2.0.0"))))
+        assert [refused.reference for refused in step.refused] == [
+            "shop-web:latest",
+            "ghcr.io/org/shop-web:latest",
+        ]
+
     @pytest.mark.parametrize("version", ["v1.0.0", "v1.0.1", "v2.0.0", "v1.1.0+build"])
     def test_newer_and_equal_ones_move_them(self, version: str) -> None:
         assert plan(goal(version), held(plan(goal("v1.0.0")))).refused == ()

@@ -69,17 +69,21 @@ def test_check_prints_the_difference(mixed: Path, capsys: pytest.CaptureFixture[
     )
 
 
-def test_what_is_left_over_is_told_and_kept(mixed: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_was_rendered_for_a_service_that_is_gone_goes(
+    mixed: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (mixed / "docker/gone").mkdir()
     (mixed / "docker/gone/requirements.txt").write_text(HEADER)
     (mixed / "docker/mine").mkdir()
     (mixed / "docker/mine/Dockerfile").write_text("FROM x\n")
     assert main(["render"]) == 0
     assert capsys.readouterr() == (
+        "removed docker/gone/requirements.txt, which belongs to no service any more\n",
         "",
-        "docker/gone/requirements.txt belongs to no service any more; remove it.\n",
     )
-    assert (mixed / "docker/gone/requirements.txt").exists()
+    assert not (mixed / "docker/gone").exists()
+    assert (mixed / "docker/mine/Dockerfile").read_text() == "FROM x\n"
+    assert main(["render", "--check"]) == 0
 
 
 def test_a_folder_is_in_the_way(mixed: Path, capsys: pytest.CaptureFixture[str]) -> None:
