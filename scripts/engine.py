@@ -74,6 +74,7 @@ def start(store: str | None) -> int:
         release = _release()
         with _alone():
             answer = daemon.answer() or _start(daemon, release)
+    daemon.mend()
     write_programs(HOME)
     _say(f"Docker {answer.version} ({answer.store}) answers on {daemon.socket}")
     return 0

@@ -8,10 +8,10 @@ import os
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
-from typing import NoReturn
+from typing import NoReturn, TextIO
 
 from streamflow_build.errors import Interrupted, StreamflowError, UsageError
 from streamflow_build.model.signals import ending
@@ -33,9 +33,7 @@ def program() -> NoReturn:
     that finds nothing to build.
     """
     gc.set_threshold(_GARBAGE)
-    code = main()
-    sys.stderr.flush()
-    os._exit(code)
+    os._exit(main())
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -45,33 +43,43 @@ def main(arguments: list[str] | None = None) -> int:
         code = _run(arguments)
         sys.stdout.flush()
     except BrokenPipeError:
-        _drop_output()
+        _drop(sys.stdout)
         return READER_GONE
     except OSError as error:
         if error.errno == errno.EIO:
             # The terminal is closed, and with it both streams.
-            _drop_output()
+            _drop(sys.stdout)
             return READER_GONE
         if error.errno not in _FULL:
             raise
-        _drop_output()
+        _drop(sys.stdout)
         return _say(UsageError(f"{error.filename or 'The output'} can't be written: {error.strerror}."))
     return code
 
 
 def _open_streams() -> None:
-    """A stream that the caller closed (``>&-``) is there, and takes what is written to nowhere."""
+    """A stream that the caller closed (``>&-``) is there, and takes what is written to nowhere.
+
+    One that the caller made non-blocking would lose what its reader isn't quick enough for.
+    """
+    for number in (1, 2):
+        with suppress(OSError):
+            os.set_blocking(number, True)
     sys.stdout = sys.stdout or Path(os.devnull).open("w")  # noqa: SIM115 - open as long as the process
     sys.stderr = sys.stderr or Path(os.devnull).open("w")  # noqa: SIM115
 
 
-def _drop_output() -> None:
+def _drop(stream: TextIO) -> None:
     # Python flushes once more when it ends, and would complain.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
-def _say(error: StreamflowError) -> int:
-    print(f"streamflow-build: {error}", file=sys.stderr)  # noqa: T201 - this is the program's voice
+def _say(error: StreamflowError | Interrupted) -> int:
+    try:
+        print(f"streamflow-build: {error}", file=sys.stderr, flush=True)  # noqa: T201 - this is the program's voice
+    except OSError:
+        # Nobody can be told; the exit code tells the rest.
+        _drop(sys.stderr)
     return error.exit_code
 
 
@@ -81,7 +89,7 @@ def _run(arguments: list[str] | None) -> int:
             from streamflow_build.cli import app  # noqa: PLC0415 - Ctrl-C has its answer before anything slow begins
 
             app(args=arguments, prog_name="streamflow-build")
-    except StreamflowError as error:
+    except (StreamflowError, Interrupted) as error:
         return _say(error)
     except SystemExit as done:
         # Typer ends with 1 when a pipe breaks, which would mean a bug; nothing else here does.

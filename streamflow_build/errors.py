@@ -7,8 +7,9 @@ StreamflowError
 ├── BuildError           4   at least one image could not be built
 ├── CheckError           5   a check said no, such as a size budget
 ├── RegistryError        6   a registry refused
-├── DriftError           7   a derived file differs from what streamflow.yaml says
-└── Interrupted        130   the user stopped it
+└── DriftError           7   a derived file differs from what streamflow.yaml says
+
+Interrupted             130   the user stopped it; outside of the tree, so that no ``except Exception`` hides it
 """
 
 from __future__ import annotations
@@ -75,7 +76,7 @@ class DriftError(StreamflowError):
     exit_code = 7
 
 
-class Interrupted(StreamflowError):  # noqa: N818 - it is what happened, not a fault
-    """The user stopped the run."""
+class Interrupted(BaseException):
+    """The user stopped the run: comes at any moment, in whatever library runs then, like KeyboardInterrupt."""
 
-    exit_code = 130
+    exit_code: ClassVar[int] = 130

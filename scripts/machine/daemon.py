@@ -9,6 +9,7 @@ import os
 import resource
 import shutil
 import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -117,6 +118,13 @@ class Daemon:
             "`scripts/engine start` again, or install Docker Engine 23 or newer yourself and point DOCKER_HOST at it."
         )
 
+    def mend(self) -> None:
+        """Start its name server again where that has died. Raises SetupError."""
+        chosen = network.recorded(self.data)
+        settings = json.loads(self._settings.read_text())
+        if chosen and "dns" in settings and not self._resolver.running():
+            self._resolver.start(chosen.host, self.environment())
+
     def stop(self) -> bool:
         """End it, its containerd and its mounts; False when it wasn't running."""
         pid = self.pid()
@@ -142,8 +150,8 @@ class Daemon:
         environment = self.environment()
         chosen = network.choose(self.data, environment)
         network.raise_bridge(chosen, environment)
-        self._resolver.start(chosen.host, environment)
-        self._settings.write_text(json.dumps(self._settings_for(chosen), indent=2))
+        asked = self._name_server(chosen, environment)
+        self._settings.write_text(json.dumps(self._settings_for(chosen) | asked, indent=2))
         _raise_file_limit()
         with self.log.open("ab") as log:
             return subprocess.Popen(
@@ -164,6 +172,15 @@ class Daemon:
     def _resolver(self) -> Resolver:
         return Resolver(self.run, self._program("dnsmasq"))
 
+    def _name_server(self, chosen: network.Network, environment: dict[str, str]) -> dict[str, object]:
+        """The setting that makes containers ask a name server of their own; none where it can't be had."""
+        try:
+            self._resolver.start(chosen.host, environment)
+        except SetupError as error:
+            print(f"{error} Containers ask this machine's own name servers.", file=sys.stderr)
+            return {}
+        return {"dns": [chosen.host]}
+
     @property
     def _settings(self) -> Path:
         return self.data / "daemon.json"
@@ -176,7 +193,6 @@ class Daemon:
             "pidfile": str(self.run / "docker.pid"),
             "bridge": chosen.bridge,
             "mtu": chosen.mtu,
-            "dns": [chosen.host],
             # A lost answer costs a step of a build a second, not the default five.
             "dns-opts": ["timeout:1", "attempts:6"],
             "default-network-opts": {"bridge": {"com.docker.network.driver.mtu": str(chosen.mtu)}},

@@ -2,7 +2,7 @@
 
 Engines on one machine share its packet filter, and an engine that starts flushes the chains
 named DOCKER. So only one engine per machine may own those; any other is started without them
-and gets three plain rules of its own here.
+and gets three plain rules of its own here, beside those that let every engine's name server be asked.
 """
 
 from __future__ import annotations
@@ -84,12 +84,11 @@ def raise_bridge(network: Network, environment: dict[str, str]) -> None:
         _run(["ip", "link", "add", network.bridge, "type", "bridge"], environment)
     _run(["ip", "address", "replace", network.gateway, "dev", network.bridge], environment)
     _run(["ip", "link", "set", network.bridge, "mtu", str(network.mtu), "up"], environment)
-    if not network.docker_filters:
-        for table, chain, rule in _rules(network):
-            iptables = ["iptables", "--wait", "--table", table]
-            if _succeeds([*iptables, "--check", chain, *rule], environment):
-                continue
-            _run([*iptables, "--insert", chain, *rule], environment)
+    for table, chain, rule in _rules(network):
+        iptables = ["iptables", "--wait", "--table", table]
+        if _succeeds([*iptables, "--check", chain, *rule], environment):
+            continue
+        _run([*iptables, "--insert", chain, *rule], environment)
 
 
 def remove_bridge(network: Network, environment: dict[str, str]) -> None:
@@ -99,10 +98,9 @@ def remove_bridge(network: Network, environment: dict[str, str]) -> None:
     """
     if not _succeeds(["ip", "link", "show", "dev", network.bridge], environment):
         return
-    if not network.docker_filters:
-        for table, chain, rule in _rules(network):
-            _succeeds(["iptables", "--wait", "--table", table, "--delete", chain, *rule],
-                      environment)  # fmt: skip
+    for table, chain, rule in _rules(network):
+        _succeeds(["iptables", "--wait", "--table", table, "--delete", chain, *rule],
+                  environment)  # fmt: skip
     for link in json.loads(_run(["ip", "-json", "-4", "address"], environment)):
         # Docker leaves the bridges of user-defined networks behind, and makes them anew.
         if any(each["local"].startswith(f"{network.pool}.") for each in link.get("addr_info", ())):
@@ -111,7 +109,15 @@ def remove_bridge(network: Network, environment: dict[str, str]) -> None:
 
 def _rules(network: Network) -> tuple[tuple[str, str, list[str]], ...]:
     subnet = network.subnet
+    # Where what isn't asked for is dropped, containers may still ask the engine's name server.
+    asking = tuple(
+        ("filter", "INPUT", ["-s", subnet, "-d", network.host, "-p", each, "--dport", "53", "-j", "ACCEPT"])
+        for each in ("udp", "tcp")
+    )
+    if network.docker_filters:
+        return asking
     return (
+        *asking,
         ("nat", "POSTROUTING", ["-s", subnet, "!", "-d", subnet, "-j", "MASQUERADE"]),
         ("filter", "FORWARD", ["-s", subnet, "-j", "ACCEPT"]),
         ("filter", "FORWARD", ["-d", subnet, "-j", "ACCEPT"]),

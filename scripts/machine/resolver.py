@@ -35,6 +35,9 @@ class Resolver:
             "--bind-interfaces",
             "--no-hosts",
             f"--min-cache-ttl={REMEMBERED}",
+            # A name may come to be, or mean something else on another network.
+            "--no-negcache",
+            "--clear-on-reload",
             "--user=root",
             "--log-facility=/dev/null",
         ]
@@ -49,9 +52,13 @@ class Resolver:
         if done.returncode:
             raise SetupError(f"The private engine's name server did not start: {done.stderr.strip()}.")
 
+    def running(self) -> int | None:
+        """Its process, where it runs."""
+        return living(self._pid_file, Path(self.program).name, self._pid_option)
+
     def stop(self) -> None:
         """End it, where it runs."""
-        if pid := living(self._pid_file, Path(self.program).name, self._pid_option):
+        if pid := self.running():
             end(pid)
 
     @property

@@ -93,7 +93,7 @@ def _foretell(project: "Project", goal: "Goal", *, as_json: bool) -> None:
 
 def _carry_out(
     project: "Project", goal: "Goal", manner: "Manner", *, jobs: int | None, started: float
-) -> "tuple[ImagesReport, StreamflowError | None]":
+) -> "tuple[ImagesReport, StreamflowError | Interrupted | None]":
     from streamflow_build.engine.docker_engine import connect
     from streamflow_build.images import run
     from streamflow_build.model.tags import plus_note
@@ -191,7 +191,7 @@ def _registry(project: "Project", word: str) -> str:
         ) from None
 
 
-def _judge(report: "ImagesReport", cause: StreamflowError | None, strict_sizes: bool) -> None:
+def _judge(report: "ImagesReport", cause: StreamflowError | Interrupted | None, strict_sizes: bool) -> None:
     from streamflow_build.model.report import Built, Unchanged
 
     if isinstance(cause, Interrupted):

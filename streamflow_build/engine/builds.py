@@ -41,6 +41,10 @@ class _Message(msgspec.Struct):
     error: str = ""
 
 
+# Made here, since msgspec learns a type on its first use, and not in several threads at once.
+_MESSAGES = msgspec.json.Decoder(_Message)
+
+
 class _Running:
     """A build which the engine works on."""
 
@@ -151,7 +155,7 @@ class Builds:
                     self._end(running)
                 for line in response.iter_lines(_CHUNK):
                     if line:
-                        yield msgspec.json.decode(line, type=_Message)
+                        yield _MESSAGES.decode(line)
 
     def _raise_failure(self, request: BuildRequest, trace: Trace, message: str) -> None:
         self._raise_if_cancelled(request)

@@ -20,6 +20,7 @@ class _Cause(NamedTuple):
     hint: str | None
 
 
+_NETWORK = "Run the command again; if it stays so, see that containers reach the network and its name server."
 _CAUSES = (
     _Cause(
         re.compile(r"no space left on device", re.IGNORECASE),
@@ -51,6 +52,14 @@ _CAUSES = (
         ),
         lambda _: "The package index refused the credentials.",
         "Check the user and the password of the index in PIP_INDEX_URL and in pip.conf.",
+    ),
+    _Cause(
+        # pip's own words for it; it goes on to say that there is no such requirement.
+        re.compile(
+            r"Temporary failure in name resolution|NewConnectionError|ConnectTimeoutError|ReadTimeoutError"
+        ),
+        lambda _: "The package index can't be reached from inside the build.",
+        _NETWORK,
     ),
     _Cause(
         re.compile(
@@ -89,7 +98,7 @@ _CAUSES = (
             r"Failed to fetch: `?(?P<what>[a-z]+://[^/\s]+)/\S* .*(?:dns error|timed out|client error \(Connect\))"
         ),
         lambda found: f"{found['what']} can't be reached from inside the build.",
-        "Run the command again; if it stays so, see that containers reach the network and its name server.",
+        _NETWORK,
     ),
     _Cause(
         re.compile(r"context canceled$"),

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import msgspec
 
 from streamflow_build.engine.interface import Engine, EngineInfo
-from streamflow_build.errors import RegistryError, StreamflowError
+from streamflow_build.errors import Interrupted, RegistryError, StreamflowError
 from streamflow_build.images.execute import LogPath, Lost, execute
 from streamflow_build.images.notes import stays
 from streamflow_build.images.observer import RunObserver
@@ -114,7 +114,7 @@ def run(  # noqa: PLR0913 - each is another party of the run
     jobs: int | None,
     log: LogPath,
     started: float,
-) -> tuple[ImagesReport, StreamflowError | None]:
+) -> tuple[ImagesReport, StreamflowError | Interrupted | None]:
     """Carry the plan out; at most ``jobs`` builds run at once, by default four more than the engine has CPUs.
 
     The second value is what broke the run off, None where it came to its end.
@@ -126,7 +126,7 @@ def run(  # noqa: PLR0913 - each is another party of the run
         observer.note(note)
     for failure in planned.failed:
         observer.service_finished(failure)
-    cause: StreamflowError | None = None
+    cause: StreamflowError | Interrupted | None = None
     info = engine.info()
     try:
         outcomes = execute(planned.steps, engine, observer, jobs=_jobs(goal, info, jobs, observer), log=log)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Iterable
 from typing import Any
 from urllib.parse import quote
@@ -56,6 +57,8 @@ class Cleaned:
     def __init__(self, inner: RunObserver, mask: Mask) -> None:
         self._inner = inner
         self._mask = mask
+        # msgspec learns a type on its first use, which several threads at once don't survive.
+        self._lock = threading.Lock()
 
     def text(self, text: str) -> str:
         """One piece of text as it may be shown."""
@@ -87,7 +90,8 @@ class Cleaned:
         self._inner.run_finished(self._data(report, ImagesReport))
 
     def _data(self, data: Any, kind: Any) -> Any:
-        return msgspec.convert(self._walk(msgspec.to_builtins(data)), kind)
+        with self._lock:
+            return msgspec.convert(self._walk(msgspec.to_builtins(data)), kind)
 
     def _walk(self, value: Any) -> Any:
         match value:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -72,3 +73,61 @@ def test_closed_streams(closed: str, tmp_path: Path) -> None:
     )  # fmt: skip
     assert [line for line in done.stdout.splitlines() if line.isdigit()] == ["0", "2"]
     assert "Traceback" not in done.stderr
+
+
+RACE = """
+import sys, threading
+from streamflow_build.model.report import Size, Unchanged
+from streamflow_build.report.clean import Cleaned, Mask
+import msgspec
+
+class Inner:
+    def service_finished(self, outcome):
+        pass
+
+sys.setswitchinterval(1e-6)
+outcome = Unchanged("x", ("a",), (), "i", Size(*[0] * len(msgspec.structs.fields(Size))), 1.0)
+cleaned, together = Cleaned(Inner(), Mask(())), threading.Barrier(6)
+
+def finish():
+    together.wait()
+    cleaned.service_finished(outcome)
+
+threads = [threading.Thread(target=finish) for _ in range(6)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+"""
+
+
+def test_outcomes_of_several_threads_at_once() -> None:
+    """msgspec dies of learning one type in two threads: one run in six, without a lock."""
+    ended = [subprocess.run([sys.executable, "-c", RACE], check=False).returncode for _ in range(12)]
+    assert ended == [0] * 12
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_the_exit_code_tells_what_a_full_error_stream_cannot(unbuffered: str) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [BIN / "streamflow-build", "images", "banana"],
+            cwd=ROOT, env={**os.environ, "PYTHONUNBUFFERED": unbuffered}, stderr=full, check=False,
+        )  # fmt: skip
+    assert done.returncode == 2
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_slow_reader_of_a_pipe_that_does_not_block_gets_it_all(unbuffered: str) -> None:
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    with subprocess.Popen(
+        [BIN / "streamflow-build", "schema"],
+        env={**os.environ, "PYTHONUNBUFFERED": unbuffered}, stdout=writing,
+    ) as program:  # fmt: skip
+        os.close(writing)
+        time.sleep(1)
+        with os.fdopen(reading) as reader:
+            read = reader.read()
+    assert program.returncode == 0
+    assert read == (ROOT / "streamflow.schema.json").read_text()

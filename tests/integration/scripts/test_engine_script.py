@@ -85,6 +85,35 @@ def answers(server: str, name: str) -> int:
     raise AssertionError(f"{server} does not answer")
 
 
+def input_rules() -> str:
+    """Which packets for this machine itself are taken."""
+    root = PROJECT / ".engine/root"
+    libraries = ":".join(map(str, root.glob("usr/lib/*-linux-*")))
+    environ = {
+        **os.environ,
+        "PATH": f"{os.environ['PATH']}:/usr/sbin:{PROJECT}/.engine/sbin:{root}/usr/sbin",
+        "LD_LIBRARY_PATH": libraries,
+    }
+    for extensions in root.glob("usr/lib/*/xtables"):
+        environ["XTABLES_LIBDIR"] = str(extensions)
+    command = ["env", "iptables", "--list-rules", "INPUT"]
+    return subprocess.run(command, env=environ, capture_output=True, text=True, check=True).stdout
+
+
+def without_dnsmasq(checkout: Checkout) -> None:
+    """Make the checkout's programs those that were fetched, but for a dnsmasq that doesn't work."""
+    fetched, own = PROJECT / ".engine/root", checkout.state / "root"
+    own.unlink()
+    for folder in ("", "usr", "usr/sbin"):
+        (own / folder).mkdir()
+        for entry in (fetched / folder).iterdir():
+            if (path := entry.relative_to(fetched).as_posix()) not in {"usr", "usr/sbin", "usr/sbin/dnsmasq"}:
+                (own / path).symlink_to(entry)
+    broken = own / "usr/sbin/dnsmasq"
+    broken.write_text("#!/bin/sh\necho it is broken >&2\nexit 1\n")
+    broken.chmod(0o755)
+
+
 def pid_in(status: str) -> int:
     found = re.search(r"pid (\d+)", status)
     assert found
@@ -262,9 +291,26 @@ class TestPrivateEngine:
 
         assert settings["dns"] == [f"{pool}.0.1"]
         assert answers(f"{pool}.0.1", "deb.debian.org") > 0
+        assert f"-d {pool}.0.1/32 -p udp -m udp --dport 53 -j ACCEPT" in input_rules()
+
+        os.kill(int(Path(settings["pidfile"]).with_name("dnsmasq.pid").read_text()), signal.SIGKILL)
+        assert checkout.run("engine", "start").returncode == 0
+        assert answers(f"{pool}.0.1", "deb.debian.org") > 0
 
         assert checkout.run("engine", "stop").returncode == 0
         assert processes(checkout) == []
+        assert f"{pool}.0.1/32" not in input_rules()
+
+    def test_where_its_name_server_cannot_be_had_it_does_without(self, checkout: Checkout) -> None:
+        without_dnsmasq(checkout)
+        started = checkout.run("engine", "start")
+        assert started.returncode == 0
+        assert (
+            "The private engine's name server did not start: it is broken. "
+            "Containers ask this machine's own name servers.\n"
+        ) in started.stderr
+        assert "dns" not in json.loads((checkout.state / "overlay2/daemon.json").read_text())
+        assert checkout.run("engine", "start").returncode == 0
 
     def test_a_second_start_uses_the_first(self, checkout: Checkout) -> None:
         checkout.run("engine", "start")

@@ -44,6 +44,7 @@ def test_nothing_asked(capsys: pytest.CaptureFixture[str]) -> None:
 def test_each_error_has_its_exit_code() -> None:
     classes = errors.StreamflowError.__subclasses__()
     ours = {each.__name__: each.exit_code for each in classes if each.__module__ == errors.__name__}
+    ours["Interrupted"] = errors.Interrupted.exit_code
     assert ours == {
         "ConfigError": 2,
         "UsageError": 2,
@@ -54,6 +55,10 @@ def test_each_error_has_its_exit_code() -> None:
         "DriftError": 7,
         "Interrupted": 130,
     }
+
+
+def test_no_library_hides_an_interruption() -> None:
+    assert not issubclass(errors.Interrupted, Exception)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
