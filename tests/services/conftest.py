@@ -12,15 +12,21 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from .servers import (  # noqa: F401 - these are fixtures, and free_port for the tests
+    docker_cleanup,
+    docker_compose_command,
+    docker_compose_file,
+    docker_compose_project_name,
+    docker_setup,
+    free_port,
+    postgres_url,
+    rabbitmq_url,
+    redis_url,
+    servers,
+)
+
 SERVICES = ("ingestion", "analytics", "alerting", "dashboard", "storage")
 DEADLINE_SECONDS = 60
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def environment(**settings: str) -> dict[str, str]:
@@ -36,12 +42,16 @@ class Running:
     process: subprocess.Popen[str]
     url: str
     lines: list[str] = field(default_factory=list)
+    _reader: threading.Thread | None = None
+    """Takes what it logs while it runs, so that it never waits for somebody to read that."""
 
     def wait_until_serving(self) -> None:
         assert self.process.stdout is not None
         for line in self.process.stdout:
             self.lines.append(line)
             if "Uvicorn running on" in line:
+                self._reader = threading.Thread(target=self.lines.extend, args=(self.process.stdout,))
+                self._reader.start()
                 return
         pytest.fail(f"the service ended before it served:\n{''.join(self.lines)}{self.errors()}")
 
@@ -55,9 +65,10 @@ class Running:
         return self.wait()
 
     def wait(self) -> int:
-        assert self.process.stdout is not None
-        self.lines.extend(self.process.stdout)
-        return self.process.wait()
+        code = self.process.wait()
+        assert self._reader is not None
+        self._reader.join()
+        return code
 
     def records(self) -> list[dict[str, object]]:
         return [json.loads(line) for line in self.lines]
@@ -66,9 +77,9 @@ class Running:
 @pytest.fixture
 def start() -> Iterator[Callable[..., Running]]:
     """Start a service with settings; it serves when this returns, and is gone when the test ends."""
-    started: list[tuple[subprocess.Popen[str], threading.Timer]] = []
+    started: list[tuple[Running, threading.Timer]] = []
 
-    def begin(service: str, **settings: str) -> Running:
+    def begin(service: str, *, within: float = DEADLINE_SECONDS, **settings: str) -> Running:
         port = free_port()
         process = subprocess.Popen(
             [sys.executable, "-m", f"streamflow.{service}"],
@@ -77,19 +88,21 @@ def start() -> Iterator[Callable[..., Running]]:
             stderr=subprocess.PIPE,
             text=True,
         )
-        # A service that hangs ends here, so that no test waits for its output for ever.
-        watchdog = threading.Timer(DEADLINE_SECONDS, process.kill)
+        # A service that hangs ends after `within` seconds, so that no test waits for its output for ever.
+        watchdog = threading.Timer(within, process.kill)
         watchdog.start()
-        started.append((process, watchdog))
         running = Running(process, f"http://127.0.0.1:{port}")
+        started.append((running, watchdog))
         running.wait_until_serving()
         return running
 
     yield begin
-    for process, watchdog in started:
+    for running, watchdog in started:
         watchdog.cancel()
-        process.kill()
-        process.communicate()
+        running.process.kill()
+        if running._reader is not None:
+            running._reader.join()
+        running.process.communicate()
 
 
 @pytest.fixture

@@ -14,11 +14,12 @@ from streamflow.dashboard.app import Settings as DashboardSettings
 from streamflow.dashboard.app import create_app as create_dashboard
 from streamflow.ingestion.app import Settings as IngestionSettings
 from streamflow.ingestion.app import create_app as create_ingestion
+from streamflow.shared.observation import process_registry
 from streamflow.shared.service import service_app
 from streamflow.storage.app import Settings as StorageSettings
 from streamflow.storage.app import create_app as create_storage
 
-from .asgi import ask
+from .asgi import AUTHORIZED, ask
 
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 APPS: dict[str, Callable[[], FastAPI]] = {
@@ -61,7 +62,7 @@ def test_errors_have_one_shape(method: str, path: str, status: int, code: str, m
 
 
 def test_an_unexpected_error_tells_the_caller_nothing_but_its_id() -> None:
-    app = service_app("storage", "Breaks.", ())
+    app = service_app("storage", "Breaks.", registry=process_registry())
 
     @app.get("/broken")
     async def broken() -> None:
@@ -118,6 +119,6 @@ def test_clients_cannot_make_up_metrics() -> None:
 
 def test_two_apps_in_one_process_count_apart() -> None:
     one, other = APPS["storage"](), APPS["storage"]()
-    ask(one, "GET", "/retention")
+    ask(one, "GET", "/retention", headers=AUTHORIZED)
     assert 'route="/retention"' in ask(one, "GET", "/metrics").text
     assert 'route="/retention"' not in ask(other, "GET", "/metrics").text

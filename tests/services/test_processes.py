@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
+from .asgi import AUTHORIZED
 from .conftest import DEADLINE_SECONDS, SERVICES, Running, environment, free_port
 
 VERSION = "1.0.0"
@@ -18,7 +19,7 @@ Start = Callable[..., Running]
 
 @pytest.mark.parametrize("service", SERVICES)
 def test_a_service_starts_alone_answers_and_stops(service: str, start: Start) -> None:
-    running = start(service, ENVIRONMENT="staging", LOG_LEVEL="DEBUG")
+    running = start(service, ENVIRONMENT="staging", LOG_LEVEL="DEBUG", JWT_SECRET_KEY="k" * 32)
 
     health = httpx.get(f"{running.url}/health", headers={"X-Correlation-ID": "from-the-caller"})
     ready = httpx.get(f"{running.url}/ready")
@@ -86,7 +87,7 @@ def test_a_request_in_flight_finishes_after_sigterm(start: Start, silent: socket
 
 def test_a_request_past_the_shutdown_timeout_is_cut(start: Start, silent: socket.socket) -> None:
     running = start(
-        "ingestion", RABBITMQ_URL=f"amqp://127.0.0.1:{silent.getsockname()[1]}", SHUTDOWN_TIMEOUT="1"
+        "ingestion", REDIS_URL=f"redis://127.0.0.1:{silent.getsockname()[1]}", SHUTDOWN_TIMEOUT="1"
     )
     with ThreadPoolExecutor(1) as pool:
         pending = pool.submit(httpx.get, f"{running.url}/ready", timeout=DEADLINE_SECONDS)
@@ -158,9 +159,9 @@ def test_the_dashboard_asks_the_services_it_shows(start: Start) -> None:
     dashboard = start("dashboard", STORAGE_URL=f"{storage.url}/", ALERTING_URL=alerting.url)
 
     ready = httpx.get(f"{dashboard.url}/ready", headers={"X-Request-ID": "asked-by-me"})
-    both = httpx.get(f"{dashboard.url}/services")
+    both = httpx.get(f"{dashboard.url}/services", headers=AUTHORIZED)
     alerting.stop()
-    without_alerting = httpx.get(f"{dashboard.url}/services").json()
+    without_alerting = httpx.get(f"{dashboard.url}/services", headers=AUTHORIZED).json()
 
     ok = {"status": "ok", "reason": None}
     assert (ready.status_code, ready.json()["checks"]) == (200, {"storage": ok, "alerting": ok})
@@ -174,7 +175,7 @@ def test_the_dashboard_asks_the_services_it_shows(start: Start) -> None:
 def test_the_correlation_id_is_handed_on(start: Start) -> None:
     storage = start("storage", LOG_LEVEL="debug")
     dashboard = start("dashboard", STORAGE_URL=storage.url)
-    httpx.get(f"{dashboard.url}/services", headers={"X-Correlation-ID": "through-both"})
+    httpx.get(f"{dashboard.url}/services", headers={**AUTHORIZED, "X-Correlation-ID": "through-both"})
     storage.stop()
     assert "through-both" in {record.get("correlation_id") for record in storage.records()}
 
@@ -198,7 +199,7 @@ def test_the_correlation_id_is_handed_on(start: Start) -> None:
         (
             "alerting",
             {"DATABASE_URL": "mysql://user:geheim@db/streamflow"},
-            "DATABASE_URL: a URL like postgresql://HOST:PORT is needed",
+            "DATABASE_URL: a URL like postgresql://HOST:PORT or sqlite:///PATH is needed",
         ),
         (
             "alerting",
@@ -214,6 +215,11 @@ def test_the_correlation_id_is_handed_on(start: Start) -> None:
             "storage",
             {"RETENTION_DAYS": "0"},
             "RETENTION_DAYS '0': input should be greater than or equal to 1",
+        ),
+        (
+            "ingestion",
+            {"ENVIRONMENT": "production"},
+            "JWT_SECRET_KEY: a key of your own is needed where ENVIRONMENT is production",
         ),
         (
             "storage",

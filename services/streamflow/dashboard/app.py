@@ -10,6 +10,8 @@ from httpx import AsyncClient
 from pydantic import BaseModel, SecretStr
 
 from streamflow.shared import settings as shared
+from streamflow.shared.auth import REFUSED, Guard
+from streamflow.shared.observation import process_registry
 from streamflow.shared.peers import health, peer_check, peer_client
 from streamflow.shared.readiness import Unavailable, configured
 from streamflow.shared.redis import redis_check
@@ -50,11 +52,18 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         (partial(peer_check, "storage", client), settings.storage_url),
         (partial(peer_check, "alerting", client), settings.alerting_url),
     )
-    app = service_app(SERVICE, "Shows the live figures and open alerts.", checks, lifespan)
+    app = service_app(
+        SERVICE,
+        "Shows the live figures and open alerts.",
+        registry=process_registry(),
+        checks=checks,
+        lifespan=lifespan,
+    )
+    guard = Guard(settings.jwt_secret_key)
     shown = {"storage": settings.storage_url, "alerting": settings.alerting_url}
     states = [partial(_state, client, name, url) for name, url in shown.items() if url is not None]
 
-    @app.get("/services")
+    @app.get("/services", responses=REFUSED, dependencies=[guard.reads])
     async def services() -> list[ServiceState]:
         """How the services do that this one draws from, as far as their URLs are configured."""
         return list(await asyncio.gather(*(state() for state in states)))

@@ -29,3 +29,8 @@ def begin(headers: list[tuple[bytes, bytes]]) -> str:
         chosen = str(uuid4())
     _current.set(chosen)
     return chosen
+
+
+def resume(correlation_id: str | None) -> None:
+    """Go on under the id of what caused the work that runs in this context from now on."""
+    _current.set(correlation_id)

@@ -1,5 +1,6 @@
 """The one shape of an error answer: `{"error": {code, message, correlation_id, details}}`."""
 
+from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Any
 
@@ -38,41 +39,57 @@ INVALID: dict[int | str, dict[str, Any]] = {422: {"model": ErrorAnswer, "descrip
 """What a route that takes input declares beside its own answer."""
 
 
-def _answer(
-    status: int,
-    message: str | None = None,
-    details: tuple[Detail, ...] = (),
-    headers: dict[str, str] | None = None,
-) -> JSONResponse:
+def problem(status: int, message: str | None = None, details: tuple[Detail, ...] = ()) -> Problem:
+    """What a status means here, with its phrase unless there is a message."""
     known = HTTPStatus(status)
-    problem = Problem(
+    return Problem(
         code=known.name.lower(),
         message=message or known.phrase,
         correlation_id=correlation.current(),
         details=details,
     )
-    return JSONResponse(ErrorAnswer(error=problem).model_dump(mode="json"), status, headers)
+
+
+def error_answer(
+    status: int,
+    message: str | None = None,
+    details: tuple[Detail, ...] = (),
+    headers: dict[str, str] | None = None,
+) -> JSONResponse:
+    """The answer for a status."""
+    found = problem(status, message, details)
+    return JSONResponse(ErrorAnswer(error=found).model_dump(mode="json"), status, headers)
+
+
+def invalid_details(errors: Iterable[Any], *above: str) -> tuple[Detail, ...]:
+    """What pydantic found wrong, each with its path below `above`."""
+    return tuple(
+        Detail(
+            path=".".join(map(str, (*above, *each["loc"]))), message=each["msg"].removeprefix("Value error, ")
+        )
+        for each in errors
+    )
 
 
 async def _refused(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)  # noqa: S101  # registered for nothing else
-    return _answer(error.status_code, error.detail, headers=dict(error.headers or {}))
+    return error_answer(error.status_code, error.detail, headers=dict(error.headers or {}))
 
 
 async def _invalid(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)  # noqa: S101  # registered for nothing else
-    details = tuple(
-        Detail(path=".".join(map(str, problem["loc"])), message=problem["msg"].removeprefix("Value error, "))
-        for problem in error.errors()
+    return error_answer(
+        HTTPStatus.UNPROCESSABLE_ENTITY, "the request is not valid", invalid_details(error.errors())
     )
-    return _answer(HTTPStatus.UNPROCESSABLE_ENTITY, "the request is not valid", details)
 
 
 async def _unexpected(_: Request, __: Exception) -> JSONResponse:
     # The server logs the exception itself; the caller gets the id to find it by. This answer is made outside
     # of the middleware that sets the header on every other one.
     header = {correlation.HEADER: correlation.current() or ""}
-    return _answer(HTTPStatus.INTERNAL_SERVER_ERROR, "an unexpected error; the logs have it", headers=header)
+    return error_answer(
+        HTTPStatus.INTERNAL_SERVER_ERROR, "an unexpected error; the logs have it", headers=header
+    )
 
 
 def install(app: FastAPI) -> None:

@@ -8,7 +8,17 @@ from uuid import UUID, uuid4
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, JsonValue
 
-Name = Annotated[str, Field(min_length=1, max_length=200)]
+DEEPEST = 100
+"""How deeply objects and arrays may lie in each other: the readers on the way stop at twice that."""
+
+
+def _without_nul(text: str) -> str:
+    if "\0" in text:
+        raise ValueError("U+0000 can't be stored")
+    return text
+
+
+Name = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_without_nul)]
 
 
 class EventType(StrEnum):
@@ -44,10 +54,28 @@ def _utc(moment: datetime) -> datetime:
 def _encodable(value: dict[str, JsonValue]) -> dict[str, JsonValue]:
     # Python's JSON reader also takes NaN, Infinity and half a surrogate pair, which no JSON writer may write.
     try:
-        json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
+        text = json.dumps(value, allow_nan=False, ensure_ascii=False)
+        text.encode()
     except ValueError as error:
         raise ValueError("numbers must be finite and text must be valid Unicode") from error
+    except RecursionError:
+        raise ValueError(f"at most {DEEPEST} levels may lie in each other") from None
+    if text.count("{") + text.count("[") > DEEPEST and _depth(value) > DEEPEST:
+        raise ValueError(f"at most {DEEPEST} levels may lie in each other")
+    # A backslash of the text itself is doubled, and no escape.
+    if "\\u0000" in text.replace("\\\\", ""):
+        raise ValueError("U+0000 can't be stored")
     return value
+
+
+def _depth(value: JsonValue) -> int:
+    """How many levels of objects and arrays there are."""
+    level: list[JsonValue] = [value]
+    depth = 0
+    while level := [each for each in level if isinstance(each, dict | list)]:
+        depth += 1
+        level = [inner for each in level for inner in (each.values() if isinstance(each, dict) else each)]
+    return depth
 
 
 JsonObject = Annotated[dict[str, JsonValue], AfterValidator(_encodable)]

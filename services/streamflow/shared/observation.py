@@ -17,24 +17,29 @@ _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"
 PROBES = frozenset({"/health", "/ready", "/metrics"})
 
 
-class RequestMetrics:
-    """Counts and times requests in a registry of its own, so that several apps can live in one process."""
+def process_registry() -> CollectorRegistry:
+    """A registry with what is known of the process; each app has its own, for several can share a process."""
+    registry = CollectorRegistry()
+    ProcessCollector(registry=registry)
+    GCCollector(registry=registry)
+    return registry
 
-    def __init__(self) -> None:
-        self.registry = CollectorRegistry()
-        ProcessCollector(registry=self.registry)
-        GCCollector(registry=self.registry)
+
+class RequestMetrics:
+    """Counts and times requests."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
         self._requests = Counter(
             "http_requests",
             "Requests answered, by route template.",
             ("method", "route", "status"),
-            registry=self.registry,
+            registry=registry,
         )
         self._seconds = Histogram(
             "http_request_duration_seconds",
             "Seconds from a request's head to the end of its answer.",
             ("method", "route"),
-            registry=self.registry,
+            registry=registry,
         )
 
     def record(self, method: str, route: str, status: int, seconds: float) -> None:

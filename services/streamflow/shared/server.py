@@ -9,30 +9,43 @@ import uvicorn
 from fastapi import FastAPI
 
 from streamflow.shared import logs
-from streamflow.shared.settings import S, SettingsError, read
+from streamflow.shared.settings import S, Settings, SettingsError, read
+
+_LARGEST_FRAME = 1 << 20  # bytes of a WebSocket's message
 
 
 def run(service: str, settings_type: type[S], create_app: Callable[[S], FastAPI]) -> int:
     """Serve until SIGTERM or SIGINT; the process's exit code: 0 after a clean end, 2 for a wrong setting."""
-    signal.signal(signal.SIGTERM, _end)
-    signal.signal(signal.SIGINT, _end)
+    on_signals()
     try:
         settings = read(settings_type)
     except SettingsError as error:
         print(f"streamflow {service} cannot start: {error}", file=sys.stderr)  # noqa: T201
         return 2
     logs.configure(service, settings)
+    serve(create_app(settings), settings)
+    return 0
+
+
+def serve(app: FastAPI, settings: Settings) -> None:
+    """Serve an app until SIGTERM or SIGINT; returns when the last request has its answer."""
     config = uvicorn.Config(
-        create_app(settings),
+        app,
         host=settings.host,
         port=settings.port,
         log_config=None,
         access_log=False,
         server_header=False,
+        ws_max_size=_LARGEST_FRAME,
         timeout_graceful_shutdown=settings.shutdown_timeout,
     )
     uvicorn.Server(config).run()
-    return 0
+
+
+def on_signals() -> None:
+    """End with 0 on SIGTERM and SIGINT, from now on."""
+    signal.signal(signal.SIGTERM, _end)
+    signal.signal(signal.SIGINT, _end)
 
 
 def _end(_number: int, _frame: FrameType | None) -> None:

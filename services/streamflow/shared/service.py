@@ -1,11 +1,11 @@
 """What every service answers: `/health`, `/ready` and `/metrics`, with its errors, metrics and logs."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractAsyncContextManager
 from typing import Literal
 
 from fastapi import FastAPI, Response
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from pydantic import BaseModel
 
 from streamflow import __version__
@@ -25,13 +25,18 @@ class Health(BaseModel):
 def service_app(
     name: str,
     description: str,
-    checks: tuple[Check, ...],
+    *,
+    registry: CollectorRegistry,
+    checks: Iterable[Check | None] = (),
     lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]] | None = None,
 ) -> FastAPI:
-    """A service's app with what all services answer; the service adds its own routes."""
+    """A service's app with what all services answer; the service adds its own routes.
+
+    `registry` holds its metrics. A check that is None belongs to a dependency that is not configured.
+    """
+    needed = tuple(check for check in checks if check is not None)
     app = FastAPI(title=f"StreamFlow {name}", description=description, version=__version__, lifespan=lifespan)
-    metrics = RequestMetrics()
-    app.add_middleware(Observation, metrics=metrics)
+    app.add_middleware(Observation, metrics=RequestMetrics(registry))
     errors.install(app)
 
     @app.get("/health", tags=["operation"])
@@ -42,7 +47,7 @@ def service_app(
     @app.get("/ready", tags=["operation"], responses={503: {"model": Readiness, "description": "Not ready"}})
     async def ready(response: Response) -> Readiness:
         """Whether each configured dependency answers."""
-        found = await readiness(checks)
+        found = await readiness(needed)
         if found.status != "ready":
             response.status_code = 503
         return found
@@ -50,6 +55,6 @@ def service_app(
     @app.get("/metrics", tags=["operation"], response_class=Response)
     async def metrics_text() -> Response:
         """Metrics in Prometheus' text format."""
-        return Response(generate_latest(metrics.registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
+        return Response(generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     return app

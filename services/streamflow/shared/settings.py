@@ -3,7 +3,7 @@
 from typing import Annotated, Literal, TypeVar
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, ValidationInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -15,26 +15,45 @@ def _lowered(value: object) -> object:
     return value.lower() if isinstance(value, str) else value
 
 
-def _url(*schemes: str) -> AfterValidator:
+def _url(*schemes: str, file: str | None = None) -> AfterValidator:
+    """A URL of a server by one of the schemes, or where `file` is a scheme, too, of a file: `sqlite:///PATH`."""
+    example = f"{schemes[0]}://HOST:PORT" + ("" if file is None else f" or {file}:///PATH")
+
     def check(url: SecretStr) -> SecretStr:
-        wanted = f"a URL like {schemes[0]}://HOST:PORT is needed"
+        value = url.get_secret_value()
+        if file is not None and value.startswith(f"{file}:///") and value != f"{file}:///":
+            return url
         try:
-            parts = urlsplit(url.get_secret_value())
+            parts = urlsplit(value)
             complete = parts.scheme in schemes and parts.hostname is not None and parts.port != 0
         except ValueError:
             complete = False
         if not complete:
-            raise ValueError(wanted)
+            raise ValueError(f"a URL like {example} is needed")
         return url
 
     return AfterValidator(check)
 
 
 # Secret, because a URL may hold a password: it shows in no log, message or repr.
-DatabaseUrl = Annotated[SecretStr, _url("postgresql", "postgres")]
+DatabaseUrl = Annotated[SecretStr, _url("postgresql", "postgres", file="sqlite")]
 BrokerUrl = Annotated[SecretStr, _url("amqp", "amqps")]
 RedisUrl = Annotated[SecretStr, _url("redis", "rediss")]
 ServiceUrl = Annotated[SecretStr, _url("http", "https")]
+
+
+DEVELOPMENT_KEY = "streamflow-development-key-for-nobody-else"
+_SHORTEST_KEY = 32  # bytes; RFC 7518, 3.2: a key of HS256 is no shorter than its hash
+
+
+def _signing_key(key: SecretStr, info: ValidationInfo) -> SecretStr:
+    value = key.get_secret_value()
+    environment = info.data.get("environment")
+    if value == DEVELOPMENT_KEY and environment not in ("development", None):
+        raise ValueError(f"a key of your own is needed where ENVIRONMENT is {environment}")
+    if len(value.encode()) < _SHORTEST_KEY:
+        raise ValueError(f"at least {_SHORTEST_KEY} bytes are needed")
+    return key
 
 
 class Settings(BaseSettings):
@@ -47,6 +66,11 @@ class Settings(BaseSettings):
     log_level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lowered)] = "info"
     environment: Annotated[Literal["development", "staging", "production"], BeforeValidator(_lowered)] = (
         "development"
+    )
+    jwt_secret_key: Annotated[SecretStr, AfterValidator(_signing_key)] = Field(
+        default=SecretStr(DEVELOPMENT_KEY),
+        validate_default=True,
+        description="signs and checks tokens (HS256); the default is refused outside of development",
     )
     shutdown_timeout: int = Field(
         default=8,

@@ -1,0 +1,42 @@
+"""Request bodies: how large they may be."""
+
+from typing import Any
+
+from fastapi import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from streamflow.shared.errors import ErrorAnswer, error_answer
+
+TOO_LARGE: dict[int | str, dict[str, Any]] = {
+    413: {"model": ErrorAnswer, "description": "The body is too large"}
+}
+"""What a route that takes a body declares beside its own answer."""
+
+
+class BodyLimit:
+    """ASGI middleware that ends a request whose body is longer than so many bytes, whatever its head says."""
+
+    def __init__(self, app: ASGIApp, most: int) -> None:
+        self._app = app
+        self._most = most
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        message = f"a body may have {self._most} bytes"
+        declared = dict(scope["headers"]).get(b"content-length", b"0")
+        if declared.isdigit() and int(declared) > self._most:
+            await error_answer(413, message)(scope, receive, send)
+            return
+        read = 0
+
+        async def receive_counted() -> Message:
+            nonlocal read
+            part = await receive()
+            read += len(part.get("body", b""))
+            if read > self._most:
+                raise HTTPException(413, message)
+            return part
+
+        await self._app(scope, receive_counted, send)

@@ -1,0 +1,295 @@
+"""The bus on RabbitMQ: quorum queues, persistent messages, publisher confirms, manual acknowledgements.
+
+https://www.rabbitmq.com/docs/confirms, https://www.rabbitmq.com/docs/quorum-queues
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+import aio_pika
+from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractExchange, AbstractIncomingMessage
+from aio_pika.exceptions import CONNECTION_EXCEPTIONS, DeliveryError
+from pydantic import SecretStr
+
+from streamflow.shared.bus import (
+    DEAD,
+    DEAD_LETTERS,
+    EXCHANGES,
+    QUEUES,
+    BusUnavailable,
+    Dead,
+    Exchange,
+    Handler,
+    Letter,
+    Message,
+    Queue,
+    Watcher,
+)
+from streamflow.shared.bus.handling import handled
+from streamflow.shared.readiness import Check, Unavailable
+
+_log = logging.getLogger(__name__)
+CONFIRM_SECONDS = 10.0
+_CONNECT_SECONDS = 5.0
+_RETRY_SECONDS = 0.5
+# What ends its consumer again and again, such as by more memory than there is, goes to the dead letters.
+_DELIVERIES = 20
+_WATCHED_BYTES = 1 << 20
+_REASON = "x-reason"
+_QUEUE = "x-queue"
+_AWAY = (
+    *CONNECTION_EXCEPTIONS,
+    asyncio.TimeoutError,
+    ValueError,
+)  # ValueError: an option in the URL that is none
+
+
+_Subscribe = Callable[[AbstractChannel, "_Arriving"], Awaitable[None]]
+_Handle = Callable[[list[AbstractIncomingMessage]], Awaitable[None]]
+
+
+class RabbitBus:
+    """A Bus that connects again and again while the broker is away, and declares all that it uses."""
+
+    def __init__(self, url: SecretStr, queues: tuple[Queue, ...] = QUEUES) -> None:
+        self._url = url
+        self._queues = queues
+        self._connection: AbstractConnection | None = None
+        self._exchanges: dict[str, AbstractExchange] = {}
+        self._there = asyncio.Event()
+        self._keeper: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        self._keeper = asyncio.create_task(self._keep())
+
+    async def connected(self) -> None:
+        """Return when the broker is there."""
+        await self._there.wait()
+
+    async def close(self) -> None:
+        if self._keeper is not None:
+            self._keeper.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._keeper
+
+    async def publish(self, exchange: Exchange, message: Message) -> None:
+        await self._send(self._exchanges.get(exchange.name), "", _encoded(message))
+
+    async def consume(self, queue: Queue, handler: Handler, *, most: int, linger: float) -> None:
+        async def subscribe(channel: AbstractChannel, arriving: _Arriving) -> None:
+            await channel.set_qos(prefetch_count=2 * most)
+            source = await channel.get_queue(queue.name, ensure=False)
+            await source.consume(arriving.put)
+
+        async def handle(batch: list[AbstractIncomingMessage]) -> None:
+            dead = await handled(handler, tuple(_decoded(arrived) for arrived in batch))
+            # Where the channel is lost meanwhile they come again, and what was handled is handled twice.
+            for each in dead:
+                await self._bury(queue, each)
+            await batch[-1].ack(multiple=True)
+
+        await self._take(queue.name, subscribe, handle, most=most, linger=linger)
+
+    async def watch(self, exchange: Exchange, watcher: Watcher) -> None:
+        async def subscribe(channel: AbstractChannel, arriving: _Arriving) -> None:
+            source = await channel.declare_queue(
+                exclusive=True, arguments={"x-max-length-bytes": _WATCHED_BYTES, "x-overflow": "drop-head"}
+            )
+            await source.bind(exchange.name)
+            await source.consume(arriving.put, no_ack=True)
+
+        async def hand_on(batch: list[AbstractIncomingMessage]) -> None:
+            await watcher(_decoded(batch[0]))
+
+        await self._take(f"what watches {exchange.name}", subscribe, hand_on, most=1, linger=0)
+
+    async def letters(self, most: int) -> tuple[Letter, ...]:
+        found: list[Letter] = []
+        async with self._channel() as channel:
+            queue = await channel.get_queue(DEAD_LETTERS.name, ensure=False)
+            while len(found) < most and (arrived := await queue.get(fail=False)) is not None:
+                found.append(_letter(arrived))
+        # The channel's end puts them all back, in their order.
+        return tuple(found)
+
+    async def requeue(self, ids: frozenset[str] | None) -> int:
+        count = 0
+        async with self._channel() as channel:
+            queue = await channel.get_queue(DEAD_LETTERS.name, ensure=False)
+            while (arrived := await queue.get(fail=False)) is not None:
+                letter = _letter(arrived)
+                if ids is None or letter.message.id in ids:
+                    await self._send(channel.default_exchange, letter.queue, _encoded(letter.message))
+                    await arrived.ack()
+                    count += 1
+        return count
+
+    def check(self) -> Check | None:
+        async def probe() -> None:
+            try:
+                async with self._channel():
+                    pass
+            except BusUnavailable as error:
+                raise Unavailable(str(error)) from error
+
+        return Check("rabbitmq", probe)
+
+    async def _keep(self) -> None:
+        """Stay connected."""
+        away = False
+        while True:
+            try:
+                connection = await aio_pika.connect(self._url.get_secret_value(), timeout=_CONNECT_SECONDS)
+            except _AWAY as error:
+                if not away:
+                    _log.warning("RabbitMQ is away: %s", error)
+                away = True
+                await asyncio.sleep(_RETRY_SECONDS)
+                continue
+            try:
+                lost = await self._use(connection)
+                if away:
+                    _log.info("RabbitMQ is back")
+                away = False
+                await lost.wait()
+                _log.warning("the connection to RabbitMQ is lost")
+            except _AWAY as error:
+                _log.warning("RabbitMQ refuses: %s", error)
+            finally:
+                self._there.clear()
+                self._connection = None
+                self._exchanges = {}
+                with suppress(*_AWAY):
+                    await connection.close()
+            await asyncio.sleep(_RETRY_SECONDS)
+
+    async def _use(self, connection: AbstractConnection) -> asyncio.Event:
+        """Declare all and begin to publish; the event comes when that is over."""
+        lost = asyncio.Event()
+        connection.close_callbacks.add(lambda *_: lost.set())
+        channel = await connection.channel()
+        channel.close_callbacks.add(lambda *_: lost.set())
+        exchanges = {
+            each.name: await channel.declare_exchange(each.name, aio_pika.ExchangeType.FANOUT, durable=True)
+            for each in {*EXCHANGES, *(queue.exchange for queue in self._queues)}
+        }
+        for queue in self._queues:
+            declared = await channel.declare_queue(queue.name, durable=True, arguments=_arguments(queue))
+            await declared.bind(exchanges[queue.exchange.name])
+        self._connection, self._exchanges = connection, exchanges
+        self._there.set()
+        return lost
+
+    async def _send(self, exchange: AbstractExchange | None, key: str, message: aio_pika.Message) -> None:
+        if exchange is None:
+            raise BusUnavailable("RabbitMQ is away")
+        try:
+            await exchange.publish(message, key, mandatory=False, timeout=CONFIRM_SECONDS)
+        except DeliveryError as error:
+            raise BusUnavailable("a queue is full") from error
+        except _AWAY as error:
+            raise BusUnavailable(f"RabbitMQ went away: {error}") from error
+
+    @asynccontextmanager
+    async def _channel(self) -> AsyncIterator[AbstractChannel]:
+        """A channel of its own. Raises BusUnavailable, in its body, too."""
+        if self._connection is None:
+            raise BusUnavailable("RabbitMQ is away")
+        try:
+            async with self._connection.channel() as channel:
+                yield channel
+        except _AWAY as error:
+            raise BusUnavailable(f"RabbitMQ went away: {error}") from error
+
+    async def _take(
+        self, name: str, subscribe: _Subscribe, handle: _Handle, *, most: int, linger: float
+    ) -> None:
+        """Take messages until cancelled, on a channel of its own, and on another one when that is lost."""
+        while True:
+            await self._there.wait()
+            try:
+                async with self._channel() as channel:
+                    arriving = _Arriving()
+                    channel.close_callbacks.add(arriving.end)
+                    await subscribe(channel, arriving)
+                    while (batch := await _gather(arriving, most, linger)) is not None:
+                        await handle(batch)
+            except BusUnavailable as error:
+                _log.info("%s begins again: %s", name, error)
+            await asyncio.sleep(_RETRY_SECONDS)
+
+    async def _bury(self, queue: Queue, dead: Dead) -> None:
+        message = _encoded(dead.message)
+        message.headers = {_REASON: dead.reason, _QUEUE: queue.name}
+        await self._send(self._exchanges.get(DEAD.name), "", message)
+
+
+class _Arriving:
+    """Messages of one channel as they arrive; None after the last one, when the channel is closed."""
+
+    def __init__(self) -> None:
+        self.queue: asyncio.Queue[AbstractIncomingMessage | None] = asyncio.Queue()
+
+    async def put(self, message: AbstractIncomingMessage) -> None:
+        self.queue.put_nowait(message)
+
+    def end(self, *_: object) -> None:
+        self.queue.put_nowait(None)
+
+
+async def _gather(arriving: _Arriving, most: int, linger: float) -> list[AbstractIncomingMessage] | None:
+    """The next batch; None when the channel is closed, for then nothing can be acknowledged any more."""
+    first = await arriving.queue.get()
+    if first is None:
+        return None
+    batch = [first]
+    while len(batch) < most:
+        try:
+            message = arriving.queue.get_nowait()
+        except asyncio.QueueEmpty:
+            try:
+                # Not wait_for, which before Python 3.12 may take a cancellation for a message that came.
+                async with asyncio.timeout(linger):
+                    message = await arriving.queue.get()
+            except TimeoutError:
+                break
+        if message is None:
+            return None
+        batch.append(message)
+    return batch
+
+
+def _arguments(queue: Queue) -> dict[str, Any]:
+    return {
+        "x-queue-type": "quorum",
+        "x-max-length-bytes": queue.limit,
+        "x-overflow": "reject-publish" if queue.when_full == "refuse" else "drop-head",
+        "x-delivery-limit": _DELIVERIES,
+        **({} if queue.exchange == DEAD else {"x-dead-letter-exchange": DEAD.name}),
+    }
+
+
+def _encoded(message: Message) -> aio_pika.Message:
+    return aio_pika.Message(
+        message.body,
+        content_type="application/json",
+        delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
+        correlation_id=message.correlation_id,
+        message_id=message.id,
+    )
+
+
+def _decoded(arrived: AbstractIncomingMessage) -> Message:
+    return Message(arrived.body, arrived.correlation_id, arrived.message_id or "")
+
+
+def _letter(arrived: AbstractIncomingMessage) -> Letter:
+    headers = arrived.headers
+    if _REASON in headers:
+        return Letter(_decoded(arrived), str(headers[_REASON]), str(headers[_QUEUE]))
+    # RabbitMQ's own: https://www.rabbitmq.com/docs/dlx#effects
+    queue = str(headers.get("x-first-death-queue", ""))
+    return Letter(_decoded(arrived), f"delivered {_DELIVERIES} times and never handled", queue)
