@@ -1,19 +1,27 @@
-"""Storage's settings and routes."""
+"""Storage's settings, and how its parts go together."""
 
+import asyncio
+import logging
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
+from contextlib import asynccontextmanager, suppress
 
 from fastapi import FastAPI
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from streamflow.shared import settings as shared
-from streamflow.shared.rabbitmq import rabbitmq_check
-from streamflow.shared.readiness import configured
+from streamflow.shared.auth import Guard
+from streamflow.shared.bus import Bus
+from streamflow.shared.bus.choice import bus_for
+from streamflow.shared.observation import process_registry
 from streamflow.shared.service import service_app
+from streamflow.storage import routes
+from streamflow.storage.archive import Archive
 from streamflow.storage.database import Database
+from streamflow.storage.intake import Intake
+from streamflow.storage.retention import Retention
 
 SERVICE = "storage"
+_log = logging.getLogger(__name__)
 
 
 class Settings(shared.Settings):
@@ -24,33 +32,48 @@ class Settings(shared.Settings):
     retention_days: int = Field(default=90, ge=1, le=36_500, description="days that an event is kept")
 
 
-class Retention(BaseModel):
-    """How long events are kept; those older than `before` are due to go."""
+def create_app(settings: Settings | None = None, bus: Bus | None = None) -> FastAPI:
+    """Storage's app; without settings they are read from the environment, or SettingsError is raised.
 
-    days: int
-    before: datetime
-
-
-def create_app(settings: Settings | None = None) -> FastAPI:
-    """Storage's app; without settings they are read from the environment, or SettingsError is raised."""
+    `bus` is given where several services share a process.
+    """
     settings = settings or shared.read(Settings)
-    database = None if settings.database_url is None else Database(settings.database_url)
+    bus = bus or bus_for(settings.rabbitmq_url)
+    registry = process_registry()
+    database = Database(settings.database_url)
+    archive = Archive(database)
+    intake = Intake(archive, registry)
+    retention = Retention(archive, settings.retention_days, registry)
+
+    async def work() -> None:
+        try:
+            await database.prepare()
+            async with asyncio.TaskGroup() as both:
+                both.create_task(intake.consume(bus))
+                both.create_task(retention.run_hourly())
+        except Exception:
+            _log.exception("storage takes no more events")
+            raise
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        await bus.start()
+        if database.in_memory:  # nothing to wait for: the first request finds it prepared
+            await database.prepare()
+        working = asyncio.create_task(work())
         yield
-        if database is not None:
-            await database.close()
+        working.cancel()
+        with suppress(asyncio.CancelledError, Exception):  # which is in the log
+            await working
+        await bus.close()
+        await database.close()
 
-    checks = configured((rabbitmq_check, settings.rabbitmq_url))
-    if database is not None:
-        checks = (database.check(), *checks)
-    app = service_app(SERVICE, "Keeps events and answers questions about them.", checks, lifespan)
-
-    @app.get("/retention")
-    async def retention() -> Retention:
-        """The retention policy, as of now."""
-        days = settings.retention_days
-        return Retention(days=days, before=datetime.now(UTC) - timedelta(days=days))
-
+    app = service_app(
+        SERVICE,
+        "Keeps events and answers questions about them.",
+        registry=registry,
+        checks=(database.check(), bus.check()),
+        lifespan=lifespan,
+    )
+    routes.install(app, archive, retention, Guard(settings.jwt_secret_key))
     return app

@@ -1,0 +1,187 @@
+"""The archive: events put in, found, paged through, counted, exported and thrown away."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    ColumnElement,
+    Row,
+    Select,
+    String,
+    delete,
+    desc,
+    func,
+    literal,
+    literal_column,
+    select,
+    tuple_,
+    type_coerce,
+)
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from streamflow.shared.events import Event
+from streamflow.storage import insertion
+from streamflow.storage.cursors import Cursor
+from streamflow.storage.database import Database, Unstorable
+from streamflow.storage.filters import Filters, GroupFilters, conditions
+from streamflow.storage.tables import EVENTS, Moment
+
+_EXPORTED = 500  # events in memory at once
+_DELETED = 5_000  # events in one transaction, which holds their locks
+_COLUMNS = [EVENTS.c[name] for name in Event.model_fields]
+_PLACE = (EVENTS.c.timestamp, EVENTS.c.id)
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What became of events that were to be stored; those that weren't new were stored before."""
+
+    new: int = 0
+    duplicates: int = 0
+    refused: tuple[tuple[Event, str], ...] = ()
+
+    def __add__(self, other: "Stored") -> "Stored":
+        return Stored(self.new + other.new, self.duplicates + other.duplicates, self.refused + other.refused)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Events, newest first, and where to go on if there are more."""
+
+    events: tuple[Event, ...]
+    end: Cursor | None
+
+
+class Archive:
+    """All events, in the database. What goes to it raises DatabaseUnavailable while that is away."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._insert = insertion.sqlite if database.embedded else insertion.postgres
+
+    async def store(self, events: tuple[Event, ...]) -> Stored:
+        """Store events, each once whatever happens; they are committed when this returns."""
+        if not events:
+            return Stored()
+        try:
+            new = await self._database.run(partial(self._insert, events))
+        except Unstorable as error:
+            if len(events) == 1:
+                return Stored(refused=((events[0], str(error)),))
+            # One that the database has no place for keeps the others out: it is found by halving.
+            middle = len(events) // 2
+            return await self.store(events[:middle]) + await self.store(events[middle:])
+        return Stored(new, len(events) - new)
+
+    async def find(self, event_id: UUID) -> Event | None:
+        """The event with the id."""
+
+        async def work(connection: AsyncConnection) -> Event | None:
+            row = (await connection.execute(select(*_COLUMNS).where(EVENTS.c.id == event_id))).first()
+            return None if row is None else _event(row)
+
+        return await self._database.run(work)
+
+    async def page(self, filters: Filters, after: Cursor | None, limit: int) -> Page:
+        """Up to so many events, those that come after the cursor; what is stored meanwhile moves none of them."""
+        asked = self._newest_first(filters, after).limit(limit + 1)
+
+        async def work(connection: AsyncConnection) -> tuple[Event, ...]:
+            return tuple(map(_event, await connection.execute(asked)))
+
+        found = await self._database.run(work)
+        if len(found) <= limit:
+            return Page(found, None)
+        last = found[limit - 1]
+        return Page(found[:limit], Cursor(last.timestamp, last.id))
+
+    async def count(self, filters: GroupFilters) -> tuple[tuple[tuple[str, int], ...], bool]:
+        """How many events each group has, at most `limit` groups, and whether those are all.
+
+        Hours come newest first, everything else by its count.
+        """
+        hourly = filters.by == "hour"
+        key = self._hour() if hourly else EVENTS.c[filters.by]
+        total = func.count().label("count")
+        group: ColumnElement[Any] = literal_column("1")
+        asked = (
+            select(key.label("key"), total)
+            .where(*self._conditions(filters))
+            .group_by(group)
+            .order_by(*((desc(group),) if hourly else (desc(total), group)))
+            .limit(filters.limit + 1)
+        )
+
+        async def work(connection: AsyncConnection) -> list[tuple[str, int]]:
+            return [(_key(key), count) for key, count in await connection.execute(asked)]
+
+        found = await self._database.run(work)
+        return tuple(found[: filters.limit]), len(found) <= filters.limit
+
+    async def export(self, filters: Filters) -> AsyncIterator[tuple[Event, ...]]:
+        """Every event that passes, newest first, a few at a time however many there are."""
+        if self._database.embedded:
+            after: Cursor | None = None
+            while True:
+                page = await self.page(filters, after, _EXPORTED)
+                yield page.events
+                if page.end is None:
+                    return
+                after = page.end
+        asked = self._newest_first(filters, None).execution_options(yield_per=_EXPORTED)
+        async with self._database.reading() as connection:
+            result = await connection.stream(asked)  # by a cursor of the server
+            async for rows in result.partitions():
+                yield tuple(map(_event, rows))
+
+    async def delete_before(self, moment: datetime) -> int:
+        """Delete the events that are older, oldest first, in transactions of a few; how many there were."""
+        oldest = (
+            select(EVENTS.c.id)
+            .where(EVENTS.c.timestamp < moment)
+            .order_by(*_PLACE)
+            .limit(_DELETED)
+            # What another replica deletes at this moment is its work.
+            .with_for_update(skip_locked=True)
+        )
+        asked = delete(EVENTS).where(EVENTS.c.id.in_(oldest))
+
+        async def work(connection: AsyncConnection) -> int:
+            return (await connection.execute(asked)).rowcount
+
+        count = 0
+        while deleted := await self._database.run(work):
+            count += deleted
+        return count
+
+    def _conditions(self, filters: Filters) -> list[ColumnElement[bool]]:
+        return conditions(filters, sqlite=self._database.embedded)
+
+    def _newest_first(self, filters: Filters, after: Cursor | None) -> Select[Any]:
+        wanted = self._conditions(filters)
+        if after is not None:
+            place = tuple_(literal(after.timestamp, Moment()), literal(after.id, EVENTS.c.id.type))
+            wanted.append(tuple_(*_PLACE) < place)
+        return select(*_COLUMNS).where(*wanted).order_by(*(desc(column) for column in _PLACE))
+
+    def _hour(self) -> ColumnElement[datetime]:
+        hour: ColumnElement[Any]
+        if self._database.embedded:
+            # Of the text that it is there: SQLite's own functions round, past the year 9999, too.
+            text = type_coerce(EVENTS.c.timestamp, String)
+            hour = func.substr(text, 1, 13).op("||")(literal_column("':00:00.000000'"))
+        else:
+            hour = func.date_trunc(literal_column("'hour'"), EVENTS.c.timestamp, literal_column("'UTC'"))
+        return type_coerce(hour, Moment())
+
+
+def _event(row: Row[Any]) -> Event:
+    return Event.model_validate(dict(row._mapping))  # noqa: SLF001  # public, by its documentation
+
+
+def _key(value: str | datetime) -> str:
+    return value if isinstance(value, str) else value.astimezone(UTC).isoformat().replace("+00:00", "Z")

@@ -1,0 +1,138 @@
+"""Storage's routes: questions about events, and retention."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, FastAPI, HTTPException, Query, Request
+from fastapi.responses import JSONResponse, StreamingResponse
+from pydantic import BaseModel
+
+from streamflow.shared.auth import REFUSED, Guard
+from streamflow.shared.errors import INVALID, ErrorAnswer, error_answer
+from streamflow.shared.events import Event
+from streamflow.storage import cursors
+from streamflow.storage.archive import Archive
+from streamflow.storage.database import DatabaseUnavailable
+from streamflow.storage.filters import Filters, GroupFilters, PageFilters
+from streamflow.storage.retention import Policy, Retention, Run
+
+_EXPORTS = 2  # each holds a connection for as long as its client reads
+_AGAIN = {"Retry-After": "2"}
+
+AWAY: dict[int | str, dict[str, Any]] = {
+    503: {"model": ErrorAnswer, "description": "Not for now; Retry-After says when to try again"}
+}
+MISSING: dict[int | str, dict[str, Any]] = {404: {"model": ErrorAnswer, "description": "No such event"}}
+
+
+class EventPage(BaseModel):
+    """Events, newest first; `next` is the cursor of the next page, null on the last one."""
+
+    events: tuple[Event, ...]
+    next: str | None
+
+
+class Group(BaseModel):
+    """Events that have something in common, and how many; an hour goes by its beginning."""
+
+    key: str
+    count: int
+
+
+class Aggregation(BaseModel):
+    """Groups by their counts, hours newest first; `complete` is false where there are more groups."""
+
+    by: str
+    groups: tuple[Group, ...]
+    complete: bool
+
+
+class Ndjson(StreamingResponse):
+    """A JSON document a line: https://github.com/ndjson/ndjson-spec."""
+
+    media_type = "application/x-ndjson"
+
+
+async def _away(_: Request, __: Exception) -> JSONResponse:
+    return error_answer(503, "the database doesn't answer", headers=_AGAIN)
+
+
+def install(app: FastAPI, archive: Archive, retention: Retention, guard: Guard) -> None:
+    """Give the app its routes, and its answer while the database is away."""
+    app.add_exception_handler(DatabaseUnavailable, _away)
+    app.include_router(_events(archive, guard))
+    app.include_router(_retention(retention, guard))
+
+
+def _events(archive: Archive, guard: Guard) -> APIRouter:
+    routes = APIRouter(prefix="/events", responses=INVALID | REFUSED | AWAY, dependencies=[guard.reads])
+    exports = asyncio.Semaphore(_EXPORTS)
+
+    @routes.get("")
+    async def list_events(filters: Annotated[PageFilters, Query()]) -> EventPage:
+        """A page of the events that pass the filters, newest first.
+
+        Following `next` gives each event once, however many are stored meanwhile.
+        """
+        after = None if filters.cursor is None else cursors.parse(filters.cursor)
+        page = await archive.page(filters, after, filters.limit)
+        return EventPage(events=page.events, next=None if page.end is None else str(page.end))
+
+    @routes.get("/aggregations")
+    async def aggregate(filters: Annotated[GroupFilters, Query()]) -> Aggregation:
+        """How many events pass the filters, by what they are grouped by."""
+        groups, complete = await archive.count(filters)
+        counted = tuple(Group(key=key, count=count) for key, count in groups)
+        return Aggregation(by=filters.by, groups=counted, complete=complete)
+
+    @routes.get("/export", response_class=Ndjson)
+    async def export(filters: Annotated[Filters, Query()]) -> Ndjson:
+        """Every event that passes the filters, newest first, one a line.
+
+        An answer that breaks off is not whole: the end of its last chunk is missing.
+        """
+        if exports.locked():
+            raise HTTPException(503, f"{_EXPORTS} exports run already", _AGAIN)
+        lines = _lines(archive, filters, exports)
+        # While nothing is sent there can still be another answer.
+        return Ndjson(_chain(await anext(lines, b""), lines))
+
+    @routes.get("/{event_id}", responses=MISSING)
+    async def get_event(event_id: UUID) -> Event:
+        """An event."""
+        event = await archive.find(event_id)
+        if event is None:
+            raise HTTPException(404, f"there is no event {event_id}")
+        return event
+
+    return routes
+
+
+def _retention(retention: Retention, guard: Guard) -> APIRouter:
+    routes = APIRouter(prefix="/retention", responses=REFUSED)
+
+    @routes.get("", dependencies=[guard.reads])
+    async def policy() -> Policy:
+        """The retention policy, as of now."""
+        return retention.policy()
+
+    @routes.post("/run", responses=AWAY, dependencies=[guard.writes])
+    async def run() -> Run:
+        """Delete what is older than the policy allows, now instead of within the hour."""
+        return await retention.run()
+
+    return routes
+
+
+async def _lines(archive: Archive, filters: Filters, exports: asyncio.Semaphore) -> AsyncIterator[bytes]:
+    async with exports:
+        async for events in archive.export(filters):
+            yield b"".join(event.model_dump_json().encode() + b"\n" for event in events)
+
+
+async def _chain(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    yield first
+    async for part in rest:
+        yield part
