@@ -1,65 +1,90 @@
-"""Alerting's settings and routes."""
+"""Alerting, put together."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from functools import partial
-from typing import Annotated
 
 from fastapi import FastAPI
-from pydantic import BaseModel, BeforeValidator, ConfigDict, WithJsonSchema
 
-from streamflow.alerting.conditions import Condition, parse
+from streamflow.alerting.changes import Changes
+from streamflow.alerting.notify.dispatch import Dispatch
+from streamflow.alerting.routes import errors
+from streamflow.alerting.routes.alerts import alert_routes
+from streamflow.alerting.routes.rules import rule_routes
+from streamflow.alerting.rulebook import Rulebook
+from streamflow.alerting.settings import Settings
+from streamflow.alerting.store import Store
+from streamflow.alerting.store.choice import store_for
+from streamflow.alerting.watch import Watch
 from streamflow.shared import settings as shared
-from streamflow.shared.errors import INVALID
+from streamflow.shared.auth import Guard
+from streamflow.shared.bodies import BodyLimit
+from streamflow.shared.bus import ALERTING_WINDOWS, Bus
+from streamflow.shared.bus.choice import bus_for
+from streamflow.shared.observation import process_registry
 from streamflow.shared.peers import peer_check, peer_client
-from streamflow.shared.postgres import postgres_check
-from streamflow.shared.rabbitmq import rabbitmq_check
-from streamflow.shared.readiness import configured
 from streamflow.shared.service import service_app
 
+__all__ = ["SERVICE", "Settings", "create_app"]
+
 SERVICE = "alerting"
+_BODY_BYTES = 256 << 10
+_WINDOWS = 20  # in one batch
+_LINGER_SECONDS = 0.05
 
 
-class Settings(shared.Settings):
-    """What alerting reads from its environment."""
+def create_app(
+    settings: Settings | None = None, bus: Bus | None = None, store: Store | None = None
+) -> FastAPI:
+    """Alerting's app; without settings they are read from the environment, or SettingsError is raised.
 
-    database_url: shared.DatabaseUrl | None = None
-    rabbitmq_url: shared.BrokerUrl | None = None
-    analytics_url: shared.ServiceUrl | None = None
-
-
-class Draft(BaseModel):
-    """A rule in the making; its condition is text as a person writes it."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    condition: Annotated[
-        Condition,
-        BeforeValidator(parse, json_schema_input_type=str),
-        WithJsonSchema({"type": "string", "examples": ["error_rate > 0.05 over 5m"]}),
-    ]
-
-
-def create_app(settings: Settings | None = None) -> FastAPI:
-    """Alerting's app; without settings they are read from the environment, or SettingsError is raised."""
+    `bus` is given where several services share a process, `store` where somebody else made it.
+    """
     settings = settings or shared.read(Settings)
+    bus = bus or bus_for(settings.rabbitmq_url)
+    store = store or store_for(settings.database_url)
     client = peer_client()
+    registry = process_registry()
+    changes = Changes(registry)
+    watch = Watch(store, changes, registry)
+    dispatch = Dispatch(settings, store, bus, changes, registry)
+    guard = Guard(settings.jwt_secret_key)
+    analytics = settings.analytics_url
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         async with client:
-            yield
+            await store.start()
+            await bus.start()
+            tasks = (
+                asyncio.create_task(
+                    bus.consume(ALERTING_WINDOWS, watch.take, most=_WINDOWS, linger=_LINGER_SECONDS)
+                ),
+                asyncio.create_task(watch.escalate()),
+                asyncio.create_task(dispatch.run()),
+            )
+            try:
+                yield
+            finally:
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
+                await bus.close()
+                await store.close()
 
-    checks = configured(
-        (postgres_check, settings.database_url),
-        (rabbitmq_check, settings.rabbitmq_url),
-        (partial(peer_check, "analytics", client), settings.analytics_url),
+    app = service_app(
+        SERVICE,
+        "Watches the windows and raises alerts.",
+        registry=registry,
+        checks=(
+            store.check(),
+            bus.check(),
+            None if analytics is None else peer_check("analytics", client, analytics),
+        ),
+        lifespan=lifespan,
     )
-    app = service_app(SERVICE, "Watches the windows and raises alerts.", checks, lifespan)
-
-    @app.post("/conditions/parse", responses=INVALID)
-    async def parse_condition(draft: Draft) -> Condition:
-        """What a condition means, or what is wrong with it. Nothing is kept."""
-        return draft.condition
-
+    app.add_middleware(BodyLimit, most=_BODY_BYTES)
+    errors.install(app)
+    app.include_router(rule_routes(Rulebook(store, changes), guard))
+    app.include_router(alert_routes(store, changes, guard))
     return app
