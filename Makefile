@@ -21,10 +21,13 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 unexport PYTHONDONTWRITEBYTECODE
 ENGINE = eval "$$(scripts/engine env)"
 
-.PHONY: images test lint bench lock services-lock schema render clean engine infrastructure
+.PHONY: images dev test lint bench lock services-lock schema render clean engine infrastructure
 
 images: $(READY) engine
 	@$(ENGINE); $(BIN)/streamflow-build images $(VERSION)
+
+dev: $(READY)
+	@$(BIN)/python -m streamflow
 
 test: $(READY) infrastructure
 	@$(ENGINE); $(BIN)/pytest

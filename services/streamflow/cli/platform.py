@@ -1,0 +1,70 @@
+"""All five services in one process, below the paths that the reverse proxy gives them."""
+
+import sys
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import httpx
+from fastapi import FastAPI
+from pydantic import SecretStr
+
+from streamflow.alerting import app as alerting
+from streamflow.analytics import app as analytics
+from streamflow.dashboard import app as dashboard
+from streamflow.ingestion import app as ingestion
+from streamflow.shared import logs
+from streamflow.shared.bus.choice import bus_for
+from streamflow.shared.server import on_signals, serve
+from streamflow.shared.settings import Settings, read
+from streamflow.storage import app as storage
+
+
+class PlatformSettings(Settings):
+    """What the process itself reads from its environment; each service reads its own besides."""
+
+    host: str = "127.0.0.1"
+
+
+def run() -> int:
+    """Serve until SIGTERM or SIGINT; the exit code. Raises SettingsError."""
+    on_signals()
+    settings = read(PlatformSettings)
+    logs.configure("platform", settings)
+    app = create_app()
+    print(f"streamflow: http://{settings.host}:{settings.port}", file=sys.stderr)  # noqa: T201
+    serve(app, settings)
+    return 0
+
+
+def create_app() -> FastAPI:
+    """The platform's app. Services that are told of no server share a bus, and speak to each other directly.
+
+    Raises SettingsError.
+    """
+    bus = bus_for(read(ingestion.Settings).rabbitmq_url)
+    stored = storage.create_app(bus=bus)
+    taking = ingestion.create_app(
+        read(ingestion.Settings).model_copy(update={"storage_url": SecretStr("http://storage")}),
+        bus=bus,
+        client=httpx.AsyncClient(transport=httpx.ASGITransport(stored), timeout=10),
+    )
+    services = {
+        "/api/ingest": taking,
+        "/api/analytics": analytics.create_app(bus=bus),
+        "/api/alerts": alerting.create_app(bus=bus),
+        "/api/storage": stored,
+        "/": dashboard.create_app(),
+    }
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        async with AsyncExitStack() as running:
+            # What takes events in comes last, and ends first.
+            for service in reversed(services.values()):
+                await running.enter_async_context(service.router.lifespan_context(service))
+            yield
+
+    app = FastAPI(lifespan=lifespan, openapi_url=None)
+    for path, service in services.items():
+        app.mount(path, service)
+    return app
