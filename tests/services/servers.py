@@ -5,10 +5,12 @@ One of each serves a whole run; a test gets a database, a virtual host and a key
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import socket
 import subprocess
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,7 +61,14 @@ class Servers:
 
     def start(self, server: str) -> None:
         """Start it again, with its data, and wait until it serves."""
-        self.run("up", "--detach", "--wait", "--no-recreate", server)
+        command = ("up", "--detach", "--wait", "--no-recreate", server)
+        # One that was paused or slow counts as unhealthy until it is asked again.
+        for _ in range(4):
+            with contextlib.suppress(AssertionError):
+                self.run(*command)
+                return
+            time.sleep(2)
+        self.run(*command)
 
 
 @pytest.fixture(scope="session")

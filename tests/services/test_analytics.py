@@ -27,7 +27,7 @@ from . import analytics_reference as reference
 from .servers import free_port
 
 SETTINGS = Settings()
-READER = {"Authorization": f"Bearer {mint(SETTINGS.jwt_secret_key, 'reader', 'read', 600)}"}
+READER = {"Authorization": f"Bearer {mint(SETTINGS.jwt_secret_key, 'reader', 'read', 24 * 3600)}"}
 SECONDS = 30
 ROUTES = ("/windows", "/windows/1m", "/trends", "/sources", "/types", "/users")
 

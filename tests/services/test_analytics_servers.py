@@ -27,7 +27,7 @@ from .conftest import Running
 from .servers import Servers
 
 Start = Callable[..., Running]
-READER = {"Authorization": f"Bearer {mint(Settings().jwt_secret_key, 'reader', 'read', 600)}"}
+READER = {"Authorization": f"Bearer {mint(Settings().jwt_secret_key, 'reader', 'read', 24 * 3600)}"}
 SECONDS = 120
 QUICK = 10.0
 

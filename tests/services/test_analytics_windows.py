@@ -127,7 +127,7 @@ EVENTS = st.builds(
     ago=st.one_of(st.floats(-280, 3500), st.floats(3700, 9000), st.floats(-900, -310)),
     type=st.sampled_from(["api.response", "api.response", "error", "web.click"]),
     source=st.sampled_from(
-        [f"source {number}" for number in range(30)] + ["ü", "😀", "7", "\x00", '"', "{}"]
+        [f"source {number}" for number in range(30)] + ["ü", "😀", "7", "\x01", '"', "{}"]
     ),
     severity=st.sampled_from(["low", "critical"]),
     user_id=st.none() | st.sampled_from([f"user {number}" for number in range(50)]),

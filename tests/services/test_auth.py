@@ -23,7 +23,7 @@ EVENT = {"type": "custom", "source": "test"}
 
 
 def claims(**changed: Any) -> dict[str, Any]:
-    return {"sub": "somebody", "role": "write", "exp": int(time.time()) + 60, **changed}
+    return {"sub": "somebody", "role": "write", "exp": int(time.time()) + 24 * 3600, **changed}
 
 
 def signed(key: str = KEY.get_secret_value(), algorithm: str = "HS256", **changed: Any) -> str:
@@ -69,7 +69,7 @@ def test_without_a_valid_token_nothing_is_answered(header: str | None, message: 
 
 
 def test_a_role_that_reads_does_not_write() -> None:
-    token = f"Bearer {mint(KEY, 'somebody', 'read', 60)}"
+    token = f"Bearer {mint(KEY, 'somebody', 'read', 24 * 3600)}"
     assert post(token).status_code == 200
     answer = post(token, path="/events")
     assert answer.status_code == 403
@@ -77,7 +77,7 @@ def test_a_role_that_reads_does_not_write() -> None:
 
 
 def test_a_role_that_writes_reads_too() -> None:
-    assert post(f"bearer {mint(KEY, 'somebody', 'write', 60)}").status_code == 200
+    assert post(f"bearer {mint(KEY, 'somebody', 'write', 24 * 3600)}").status_code == 200
 
 
 @pytest.mark.parametrize("service", ["ingestion", "analytics", "alerting", "dashboard", "storage"])

@@ -32,7 +32,7 @@ from .conftest import Running
 from .servers import Servers, free_port
 
 KEY = SecretStr("a-key-for-tests-that-is-long-enough")
-TOKEN = mint(KEY, "tester", "write", 3600)
+TOKEN = mint(KEY, "tester", "write", 24 * 3600)
 HEADERS = {"Authorization": f"Bearer {TOKEN}"}
 
 
@@ -155,7 +155,7 @@ class TestRefusing:
         answer = ask(app, "POST", "/events/batch", json=batch, headers=HEADERS)
         assert answer.status_code == 429
         assert 9 <= int(answer.headers["Retry-After"]) <= 10
-        other = {"Authorization": f"Bearer {mint(KEY, 'another', 'write', 60)}"}
+        other = {"Authorization": f"Bearer {mint(KEY, 'another', 'write', 24 * 3600)}"}
         assert ask(app, "POST", "/events/batch", json=batch, headers=other).status_code == 202
 
     def test_an_event_of_a_storage_that_is_not_configured(self) -> None:
@@ -201,7 +201,7 @@ class TestTheWebSocket:
 
     @pytest.mark.parametrize(
         ("headers", "status"),
-        [({}, 401), ({"Authorization": f"Bearer {mint(KEY, 'reader', 'read', 60)}"}, 403)],
+        [({}, 401), ({"Authorization": f"Bearer {mint(KEY, 'reader', 'read', 24 * 3600)}"}, 403)],
     )
     def test_who_may_not_write_is_not_let_in(self, url: str, headers: dict[str, str], status: int) -> None:
         with pytest.raises(InvalidStatus) as denial:

@@ -17,7 +17,7 @@ from .conftest import Running
 from .servers import Servers
 
 KEY = "a-key-for-tests-that-is-long-enough"
-HEADERS = {"Authorization": f"Bearer {mint(SecretStr(KEY), 'tester', 'write', 3600)}"}
+HEADERS = {"Authorization": f"Bearer {mint(SecretStr(KEY), 'tester', 'write', 24 * 3600)}"}
 EVENTS, BATCH = 50_000, 500
 KILLS = 3
 PACE = 0.25

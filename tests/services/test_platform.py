@@ -19,7 +19,7 @@ from streamflow.shared.settings import DEVELOPMENT_KEY
 from .conftest import DEADLINE_SECONDS, environment
 from .servers import free_port
 
-HEADERS = {"Authorization": f"Bearer {mint(SecretStr(DEVELOPMENT_KEY), 'tester', 'write', 3600)}"}
+HEADERS = {"Authorization": f"Bearer {mint(SecretStr(DEVELOPMENT_KEY), 'tester', 'write', 24 * 3600)}"}
 PREFIXES = ("/api/ingest", "/api/analytics", "/api/alerts", "/api/storage", "")
 
 

@@ -25,8 +25,8 @@ from streamflow.shared.bus import ALERTS, ANALYTICS, Bus, Message
 from streamflow.shared.bus.memory import MemoryBus
 
 KEY = SecretStr("a-key-for-tests-that-is-long-enough")
-WRITE = {"Authorization": f"Bearer {mint(KEY, 'ann', 'write', 3600)}"}
-READ = {"Authorization": f"Bearer {mint(KEY, 'rob', 'read', 3600)}"}
+WRITE = {"Authorization": f"Bearer {mint(KEY, 'ann', 'write', 24 * 3600)}"}
+READ = {"Authorization": f"Bearer {mint(KEY, 'rob', 'read', 24 * 3600)}"}
 SECONDS = 10.0
 """How long a test waits for what is to come."""
 

@@ -28,7 +28,7 @@ NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
 def bearer(role: Role = "read") -> dict[str, str]:
-    return {"Authorization": f"Bearer {mint(KEY, 'tester', role, 3600)}"}
+    return {"Authorization": f"Bearer {mint(KEY, 'tester', role, 24 * 3600)}"}
 
 
 def made(**fields: Any) -> Event:
