@@ -104,6 +104,10 @@ async def consuming(bus: Bus, queue: Queue, taken: Any, most: int = 10) -> Any:
         await asyncio.gather(task, return_exceptions=True)
 
 
+async def lying(bus: Bus, count: int) -> bool:
+    return len(await bus.letters(100)) == count
+
+
 async def eventually(check: Callable[[], Awaitable[Any]]) -> Any:
     while not (found := await check()):  # noqa: ASYNC110 - what is waited for is outside of this process
         await asyncio.sleep(0.05)
@@ -176,6 +180,21 @@ def test_a_dead_letter_keeps_its_reason_blocks_nothing_and_can_be_put_back(on_bu
             await healed.until(1)
         assert healed.bodies == [b"bad"]
         assert await bus.letters(10) == ()
+
+    on_bus(test)
+
+
+def test_putting_back_what_dies_again_at_once_comes_to_an_end(on_bus: Any) -> None:
+    async def test(bus: Bus) -> None:
+        taken = Taken(dead=lambda _: "always")
+        async with consuming(bus, ONE, taken):
+            for number in range(5):
+                await bus.publish(EVENTS, Message(b"%d" % number))
+            await taken.until(5)
+            await eventually(lambda: lying(bus, 5))
+            assert await bus.requeue(None) == 5
+            await taken.until(10)
+            await eventually(lambda: lying(bus, 5))
 
     on_bus(test)
 
@@ -257,6 +276,17 @@ class TestRabbitAway:
                 async with consuming(bus, ONE, one):
                     await one.until(21)
                 assert one.bodies == [b"%d" % number for number in range(21)]
+
+        asyncio.run(test())
+
+    def test_a_letter_whose_queue_is_gone_stays(self, rabbitmq_url: str) -> None:
+        async def test() -> None:
+            async with asyncio.timeout(SECONDS), open_bus(rabbitmq_url) as bus:
+                await bus.publish(DEAD, Message(b"lost"))
+                await eventually(lambda: lying(bus, 1))
+                with pytest.raises(BusUnavailable, match="there is no queue"):
+                    await bus.requeue(None)
+                assert await eventually(lambda: lying(bus, 1))
 
         asyncio.run(test())
 

@@ -111,7 +111,7 @@ class Bus(Protocol):
         """The oldest dead letters, which stay where they are. Raises BusUnavailable."""
 
     async def requeue(self, ids: frozenset[str] | None) -> int:
-        """Put the dead letters with these messages' ids, or all, back where they came from; how many there were.
+        """Put dead letters back where they came from: those with these ids, or all, of the oldest 10,000; how many.
 
         Raises BusUnavailable.
         """

@@ -1,13 +1,10 @@
 """The bus inside of one process: what it holds is gone when the process ends."""
 
 import asyncio
-import logging
 from collections import deque
 from contextlib import suppress
 
 from streamflow.shared.bus import (
-    DEAD,
-    DEAD_LETTERS,
     QUEUES,
     BusUnavailable,
     Exchange,
@@ -20,7 +17,7 @@ from streamflow.shared.bus import (
 from streamflow.shared.bus.handling import handled
 from streamflow.shared.readiness import Check
 
-_log = logging.getLogger(__name__)
+LETTERS = 10_000  # dead letters that are kept before the oldest go
 WATCHED = 1000  # messages that a watcher may be behind before it misses the oldest
 
 
@@ -62,8 +59,7 @@ class MemoryBus:
     def __init__(self, queues: tuple[Queue, ...] = QUEUES) -> None:
         self._held = {queue.name: _Held(queue) for queue in queues}
         self._watchers: dict[str, set[asyncio.Queue[Message]]] = {}
-        self._graves: dict[str, tuple[str, str]] = {}
-        """Reason and queue of each dead letter, by its message's id."""
+        self._letters: deque[Letter] = deque(maxlen=LETTERS)
 
     async def start(self) -> None:
         """Nothing has to begin."""
@@ -88,9 +84,8 @@ class MemoryBus:
         while True:
             batch = await _gather(held, most, linger)
             try:
-                for dead in await handled(handler, batch):
-                    self._graves[dead.message.id] = (dead.reason, queue.name)
-                    await self.publish(DEAD, dead.message)
+                dead = await handled(handler, batch)
+                self._letters += (Letter(each.message, each.reason, queue.name) for each in dead)
             except asyncio.CancelledError:
                 held.put_back(batch)
                 raise
@@ -105,26 +100,17 @@ class MemoryBus:
             self._watchers[exchange.name].discard(watching)
 
     async def letters(self, most: int) -> tuple[Letter, ...]:
-        return tuple(self._letter(message) for message in list(self._held[DEAD_LETTERS.name].messages)[:most])
+        return tuple(self._letters)[:most]
 
     async def requeue(self, ids: frozenset[str] | None) -> int:
-        dead = self._held[DEAD_LETTERS.name]
-        count = 0
-        for _ in range(len(dead.messages)):
-            message = dead.take()
-            if ids is not None and message.id not in ids:
-                dead.put(message)
-                continue
-            self._held[self._letter(message).queue].put(message)
-            count += 1
-        return count
+        chosen = [letter for letter in self._letters if ids is None or letter.message.id in ids]
+        for letter in chosen:
+            self._letters.remove(letter)
+            self._held[letter.queue].put(letter.message)
+        return len(chosen)
 
     def check(self) -> Check | None:
         return None
-
-    def _letter(self, message: Message) -> Letter:
-        reason, queue = self._graves[message.id]
-        return Letter(message, reason, queue)
 
 
 async def _gather(held: _Held, most: int, linger: float) -> tuple[Message, ...]:

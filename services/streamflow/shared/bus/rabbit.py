@@ -11,7 +11,7 @@ from typing import Any
 
 import aio_pika
 from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractExchange, AbstractIncomingMessage
-from aio_pika.exceptions import CONNECTION_EXCEPTIONS, DeliveryError
+from aio_pika.exceptions import CONNECTION_EXCEPTIONS, DeliveryError, PublishError
 from pydantic import SecretStr
 
 from streamflow.shared.bus import (
@@ -38,6 +38,7 @@ _RETRY_SECONDS = 0.5
 # What ends its consumer again and again, such as by more memory than there is, goes to the dead letters.
 _DELIVERIES = 20
 _WATCHED_BYTES = 1 << 20
+_REQUEUED = 10_000  # dead letters that are looked through at once
 _REASON = "x-reason"
 _QUEUE = "x-queue"
 _AWAY = (
@@ -119,7 +120,11 @@ class RabbitBus:
         count = 0
         async with self._channel() as channel:
             queue = await channel.get_queue(DEAD_LETTERS.name, ensure=False)
-            while (arrived := await queue.get(fail=False)) is not None:
+            # Taken before any is put back, for what dies again at once would be taken again.
+            taken: list[AbstractIncomingMessage] = []
+            while len(taken) < _REQUEUED and (arrived := await queue.get(fail=False)) is not None:
+                taken.append(arrived)
+            for arrived in taken:
                 letter = _letter(arrived)
                 if ids is None or letter.message.id in ids:
                     await self._send(channel.default_exchange, letter.queue, _encoded(letter.message))
@@ -187,7 +192,11 @@ class RabbitBus:
         if exchange is None:
             raise BusUnavailable("RabbitMQ is away")
         try:
-            await exchange.publish(message, key, mandatory=False, timeout=CONFIRM_SECONDS)
+            # To a queue itself, which may be gone; who listens to an exchange is no concern of who speaks to it.
+            straight = exchange.name == ""
+            await exchange.publish(message, key, mandatory=straight, timeout=CONFIRM_SECONDS)
+        except PublishError as error:
+            raise BusUnavailable(f"there is no queue {key!r}") from error
         except DeliveryError as error:
             raise BusUnavailable("a queue is full") from error
         except _AWAY as error:
@@ -199,7 +208,7 @@ class RabbitBus:
         if self._connection is None:
             raise BusUnavailable("RabbitMQ is away")
         try:
-            async with self._connection.channel() as channel:
+            async with self._connection.channel(on_return_raises=True) as channel:
                 yield channel
         except _AWAY as error:
             raise BusUnavailable(f"RabbitMQ went away: {error}") from error
