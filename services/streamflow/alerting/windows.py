@@ -1,23 +1,15 @@
 """The windows that rules are judged by, as analytics publishes them, and what a rule's metric is in one."""
 
-from datetime import UTC, datetime
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from streamflow.shared.bus import Dead, Message
+from streamflow.shared.events import Moment
 
 _LARGEST = 2**63 - 1  # what a database's bigint holds
 
 
-def _utc(moment: datetime) -> datetime:
-    try:
-        return moment.astimezone(UTC)
-    except OverflowError as error:
-        raise ValueError("the year must be within 1 to 9999 in UTC") from error
-
-
-_Moment = Annotated[AwareDatetime, AfterValidator(_utc)]
 _Count = Annotated[int, Field(ge=0, le=_LARGEST)]
 _Finite = Annotated[float, Field(allow_inf_nan=False)]
 
@@ -38,8 +30,8 @@ class WindowSnapshot(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     window: Literal["1m", "5m", "1h"]
-    start: _Moment
-    end: _Moment
+    start: Moment
+    end: Moment
     revision: _Count
     closed: bool
     count: _Count

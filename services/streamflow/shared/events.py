@@ -78,6 +78,8 @@ def _depth(value: JsonValue) -> int:
     return depth
 
 
+Moment = Annotated[AwareDatetime, AfterValidator(_utc)]
+"""A moment with an offset, in UTC."""
 JsonObject = Annotated[dict[str, JsonValue], AfterValidator(_encodable)]
 
 
@@ -93,7 +95,7 @@ class Event(BaseModel):
     id: UUID = Field(default_factory=uuid4)
     type: EventType
     source: Name
-    timestamp: Annotated[AwareDatetime, AfterValidator(_utc)] = Field(default_factory=_now)
+    timestamp: Moment = Field(default_factory=_now)
     severity: Severity = Severity.LOW
     data: JsonObject = Field(default_factory=dict)
     metadata: JsonObject = Field(default_factory=dict)

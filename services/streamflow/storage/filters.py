@@ -1,13 +1,12 @@
 """Which events are asked for: what a request says, and what that means in SQL, always by bound parameters."""
 
-from datetime import UTC, datetime
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import ColumnElement, exists, func, select, type_coerce
 from sqlalchemy.dialects.postgresql import JSONB
 
-from streamflow.shared.events import EventType, Severity
+from streamflow.shared.events import EventType, Moment, Severity
 from streamflow.storage.cursors import CursorText
 from streamflow.storage.tables import EVENTS
 
@@ -16,16 +15,6 @@ MOST = 1000
 
 # PostgreSQL's text has no U+0000.
 Text = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00]+$")]
-
-
-def _utc(moment: datetime) -> datetime:
-    try:
-        return moment.astimezone(UTC)
-    except OverflowError as error:
-        raise ValueError("the year must be within 1 to 9999 in UTC") from error
-
-
-Instant = Annotated[AwareDatetime, AfterValidator(_utc)]
 
 
 class Filters(BaseModel):
@@ -40,8 +29,8 @@ class Filters(BaseModel):
     session_id: Text | None = None
     correlation_id: Text | None = None
     tag: Text | None = Field(default=None, description="one of the event's tags")
-    since: Instant | None = Field(default=None, description="no older than this; with an offset or Z")
-    until: Instant | None = Field(default=None, description="older than this; with an offset or Z")
+    since: Moment | None = Field(default=None, description="no older than this; with an offset or Z")
+    until: Moment | None = Field(default=None, description="older than this; with an offset or Z")
 
 
 class PageFilters(Filters):
