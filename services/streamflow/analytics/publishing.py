@@ -82,4 +82,5 @@ class Publishing:
                     _log.warning("windows are not published: %s", error, exc_info=not expected)
                 away, pause = True, _AWAY_SECONDS
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._ending.wait(), pause)
+                async with asyncio.timeout(pause):
+                    await self._ending.wait()
