@@ -1,6 +1,5 @@
 """Alerting, put together."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -18,6 +17,7 @@ from streamflow.alerting.store.choice import store_for
 from streamflow.alerting.watch import Watch
 from streamflow.shared import settings as shared
 from streamflow.shared.auth import Guard
+from streamflow.shared.background import at_work
 from streamflow.shared.bodies import BodyLimit
 from streamflow.shared.bus import ALERTING_WINDOWS, Bus
 from streamflow.shared.bus.choice import bus_for
@@ -51,24 +51,18 @@ def create_app(
     guard = Guard(settings.jwt_secret_key)
     analytics = settings.analytics_url
 
+    async def judge() -> None:
+        await bus.consume(ALERTING_WINDOWS, watch.take, most=_WINDOWS, linger=_LINGER_SECONDS)
+
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         async with client:
             await store.start()
             await bus.start()
-            tasks = (
-                asyncio.create_task(
-                    bus.consume(ALERTING_WINDOWS, watch.take, most=_WINDOWS, linger=_LINGER_SECONDS)
-                ),
-                asyncio.create_task(watch.escalate()),
-                asyncio.create_task(dispatch.run()),
-            )
             try:
-                yield
+                async with at_work(judge, watch.escalate, dispatch.run):
+                    yield
             finally:
-                for task in tasks:
-                    task.cancel()
-                await asyncio.gather(*tasks, return_exceptions=True)
                 await bus.close()
                 await store.close()
 

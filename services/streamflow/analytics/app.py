@@ -1,8 +1,7 @@
 """Analytics' settings and app."""
 
-import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 
 from fastapi import FastAPI, Request, Response
 from pydantic import Field
@@ -13,6 +12,7 @@ from streamflow.analytics.routes import RETRY_SECONDS, routes
 from streamflow.analytics.tally import Bounds
 from streamflow.shared import settings as shared
 from streamflow.shared.auth import Guard
+from streamflow.shared.background import at_work
 from streamflow.shared.bus import ANALYTICS_EVENTS, Bus
 from streamflow.shared.bus.choice import bus_for
 from streamflow.shared.errors import error_answer
@@ -65,17 +65,15 @@ def create_app(
     counting = Counting(windows, Bounds(settings.allowed_lateness), registry)
     publishing = Publishing(windows, bus, registry)
 
+    async def count() -> None:
+        await bus.consume(ANALYTICS_EVENTS, counting.handle, most=_MOST, linger=_LINGER_SECONDS)
+
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         await bus.start()
         await publishing.start()
-        consuming = asyncio.create_task(
-            bus.consume(ANALYTICS_EVENTS, counting.handle, most=_MOST, linger=_LINGER_SECONDS)
-        )
-        yield
-        consuming.cancel()
-        with suppress(asyncio.CancelledError):
-            await consuming
+        async with at_work(count):
+            yield
         await publishing.close()
         await bus.close()
         await windows.close()

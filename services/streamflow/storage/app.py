@@ -1,15 +1,14 @@
 """Storage's settings, and how its parts go together."""
 
-import asyncio
-import logging
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 from pydantic import Field
 
 from streamflow.shared import settings as shared
 from streamflow.shared.auth import Guard
+from streamflow.shared.background import at_work
 from streamflow.shared.bus import Bus
 from streamflow.shared.bus.choice import bus_for
 from streamflow.shared.observation import process_registry
@@ -21,7 +20,6 @@ from streamflow.storage.intake import Intake
 from streamflow.storage.retention import Retention
 
 SERVICE = "storage"
-_log = logging.getLogger(__name__)
 
 
 class Settings(shared.Settings):
@@ -45,26 +43,21 @@ def create_app(settings: Settings | None = None, bus: Bus | None = None) -> Fast
     intake = Intake(archive, registry)
     retention = Retention(archive, settings.retention_days, registry)
 
-    async def work() -> None:
-        try:
-            await database.prepare()
-            async with asyncio.TaskGroup() as both:
-                both.create_task(intake.consume(bus))
-                both.create_task(retention.run_hourly())
-        except Exception:
-            _log.exception("storage takes no more events")
-            raise
+    async def take_events() -> None:
+        await database.prepare()
+        await intake.consume(bus)
+
+    async def forget_old_ones() -> None:
+        await database.prepare()
+        await retention.run_hourly()
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         await bus.start()
         if database.in_memory:  # nothing to wait for: the first request finds it prepared
             await database.prepare()
-        working = asyncio.create_task(work())
-        yield
-        working.cancel()
-        with suppress(asyncio.CancelledError, Exception):  # which is in the log
-            await working
+        async with at_work(take_events, forget_old_ones):
+            yield
         await bus.close()
         await database.close()
 
