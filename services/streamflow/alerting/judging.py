@@ -1,7 +1,8 @@
 """What a window says about a rule."""
 
 from streamflow.alerting.conditions import Condition
-from streamflow.alerting.windows import WindowSnapshot, metric
+from streamflow.alerting.windows import metric
+from streamflow.shared.windows.snapshot import WindowSnapshot
 
 # While a window is open these only grow, so until it closes they are a lower bound.
 _GROWING = frozenset({"count", "unique_users"})

@@ -11,8 +11,8 @@ from streamflow.alerting import outbox
 from streamflow.alerting.alerts import Alert, Illegal, NoSuch
 from streamflow.alerting.rules import Channel, Rule
 from streamflow.alerting.store import Row, Session
-from streamflow.alerting.windows import WindowSnapshot
 from streamflow.shared import correlation
+from streamflow.shared.windows.snapshot import WindowSnapshot
 
 COLUMNS = """id, rule_id, rule_name, condition, level, state, version, value, span, window_start, window_end, fired_at,
     acknowledged_at, acknowledged_by, escalated_at, resolved_at, resolved_by, correlation_id"""

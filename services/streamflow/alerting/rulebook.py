@@ -9,7 +9,7 @@ from streamflow.alerting.alerts import BY_RULE, NoSuch
 from streamflow.alerting.changes import Changes
 from streamflow.alerting.rules import Rule, RuleDraft
 from streamflow.alerting.store import Row, Session, Store
-from streamflow.alerting.windows import WindowSnapshot
+from streamflow.shared.windows.snapshot import WindowSnapshot
 
 _COLUMNS = """id, name, condition, level, channels, suppress_seconds, escalate_after_seconds, escalate_channels,
     enabled, minimum_count, created_at, updated_at"""

@@ -14,9 +14,10 @@ from streamflow.alerting.judging import verdict
 from streamflow.alerting.rules import Rule
 from streamflow.alerting.store import Session, Store, StoreUnavailable
 from streamflow.alerting.text import clean
-from streamflow.alerting.windows import WindowSnapshot, load, metric
+from streamflow.alerting.windows import load, metric
 from streamflow.shared import correlation
 from streamflow.shared.bus import Dead, Message
+from streamflow.shared.windows.snapshot import WindowSnapshot
 
 _log = logging.getLogger(__name__)
 ESCALATION_SECONDS = 0.5

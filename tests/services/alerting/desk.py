@@ -44,6 +44,7 @@ def window(minute: int = 0, revision: int = 1, *, closed: bool = True, **fields:
         "by_source": {"shop": 100},
         "by_severity": {"low": 100},
         "unique_users": 7,
+        "errors": 50,
         "error_rate": 0.5,
         "latency": {"p50": 1.0, "p95": 2.0, "p99": None},
         "a later field": "is ignored",

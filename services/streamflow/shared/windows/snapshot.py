@@ -1,13 +1,18 @@
 """What a window says at one moment, as it is published and answered."""
 
 from collections.abc import Iterable, Mapping
+from typing import Annotated
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
+from streamflow.shared.events import Moment
 from streamflow.shared.windows import latency
 from streamflow.shared.windows.kinds import Span, WindowName
 
 TOP_SOURCES = 20
+Count = Annotated[int, Field(ge=0, le=2**63 - 1)]
+"""How often something happened, within what a database's bigint holds."""
+_Finite = Annotated[float, Field(allow_inf_nan=False)]
 
 
 class Latency(BaseModel):
@@ -15,9 +20,9 @@ class Latency(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    p50: float | None = None
-    p95: float | None = None
-    p99: float | None = None
+    p50: _Finite | None = None
+    p95: _Finite | None = None
+    p99: _Finite | None = None
 
 
 class WindowSnapshot(BaseModel):
@@ -26,17 +31,17 @@ class WindowSnapshot(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     window: WindowName
-    start: AwareDatetime
-    end: AwareDatetime = Field(description="the first moment that is not in the window")
-    revision: int = Field(ge=0, description="grows with each change; 0 where nothing was counted")
+    start: Moment
+    end: Moment = Field(description="the first moment that is not in the window")
+    revision: Count = Field(description="grows with each change; 0 where nothing was counted")
     closed: bool = Field(description="whether its time is over; only late events change it any more")
-    count: int = Field(ge=0)
+    count: Count
     by_type: dict[str, int]
     by_source: dict[str, int] = Field(description="the 20 sources with the most events, most first")
     by_severity: dict[str, int]
-    unique_users: int = Field(ge=0, description="estimated, within about 2%")
-    errors: int = Field(
-        ge=0, description="events of type error, and of type api.response with data.status >= 500"
+    unique_users: Count = Field(description="estimated, within about 2%")
+    errors: Count = Field(
+        description="events of type error, and of type api.response with data.status >= 500"
     )
     error_rate: float = Field(ge=0, le=1, description="the share of errors in the events")
     latency: Latency
