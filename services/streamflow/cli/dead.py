@@ -1,6 +1,7 @@
 """`streamflow dead`: what could not be handled, and putting it back where it came from."""
 
 import asyncio
+import logging
 import sys
 
 from streamflow.shared import settings as shared
@@ -22,7 +23,10 @@ async def run(action: str, ids: frozenset[str], *, everything: bool) -> int:
     if action == "requeue" and not ids and not everything:
         _say("name the ids that `streamflow dead list` shows, or --all")
         return 2
-    bus = RabbitBus(shared.read(Settings).rabbitmq_url)
+    settings = shared.read(Settings)
+    # What the broker's libraries tell of each attempt to connect; the one line at the end says it.
+    logging.getLogger().addHandler(logging.NullHandler())
+    bus = RabbitBus(settings.rabbitmq_url)
     await bus.start()
     try:
         await asyncio.wait_for(bus.connected(), _CONNECT_SECONDS)

@@ -91,6 +91,9 @@ def read(settings: type[S]) -> S:
         wrong = []
         for problem in error.errors(include_url=False):
             name = str(problem["loc"][0])
+            if problem["type"] == "missing":
+                wrong.append(f"{name.upper()}: it is not set")
+                continue
             message = problem["msg"].removeprefix("Value error, ")
             shown = "" if _is_secret(settings, name) else f" {str(problem['input'])!r}"
             wrong.append(f"{name.upper()}{shown}: {message[0].lower()}{message[1:]}")

@@ -1,0 +1,75 @@
+"""`streamflow dead`, from outside, on a real broker."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+
+from pydantic import SecretStr
+
+from streamflow.shared.bus import STORAGE_EVENTS, Dead, Message
+from streamflow.shared.bus.rabbit import RabbitBus
+
+from .conftest import environment
+from .servers import free_port
+
+
+def dead(*arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "streamflow", "dead", *arguments]
+    return subprocess.run(
+        command, env=environment(**settings), capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+def bury(url: str, *ids: str) -> None:
+    """Let storage's queue have messages that its consumer can't handle."""
+
+    async def work() -> None:
+        bus = RabbitBus(SecretStr(url))
+        await bus.start()
+        await bus.connected()
+
+        async def refuse(batch: tuple[Message, ...]) -> tuple[Dead, ...]:
+            return tuple(Dead(message, "it is no event") for message in batch)
+
+        consuming = asyncio.create_task(bus.consume(STORAGE_EVENTS, refuse, most=10, linger=0.05))
+        for each in ids:
+            await bus.publish(STORAGE_EVENTS.exchange, Message(b"[]", id=each))
+        async with asyncio.timeout(30):
+            while len(await bus.letters(10)) < len(ids):  # noqa: ASYNC110 - they lie in another process
+                await asyncio.sleep(0.05)
+        consuming.cancel()
+        await asyncio.gather(consuming, return_exceptions=True)
+        await bus.close()
+
+    asyncio.run(work())
+
+
+def test_dead_letters_are_listed_and_put_back(rabbitmq_url: str) -> None:
+    bury(rabbitmq_url, "first", "second")
+
+    listed = dead("list", RABBITMQ_URL=rabbitmq_url)
+    one = dead("requeue", "first", RABBITMQ_URL=rabbitmq_url)
+    unknown = dead("requeue", "third", RABBITMQ_URL=rabbitmq_url)
+    left = dead("list", RABBITMQ_URL=rabbitmq_url)
+    rest = dead("requeue", "--all", RABBITMQ_URL=rabbitmq_url)
+    none = dead("list", RABBITMQ_URL=rabbitmq_url)
+
+    assert listed.stdout == "first\tstorage.events\tit is no event\nsecond\tstorage.events\tit is no event\n"
+    assert (one.returncode, one.stderr) == (0, "streamflow dead: 1 put back\n")
+    assert (unknown.returncode, unknown.stderr) == (1, "streamflow dead: 0 put back\n")
+    assert left.stdout == "second\tstorage.events\tit is no event\n"
+    assert (rest.returncode, rest.stderr) == (0, "streamflow dead: 1 put back\n")
+    assert (none.returncode, none.stdout) == (0, "")
+
+
+def test_what_it_cannot_do_is_one_line() -> None:
+    away = dead("list", RABBITMQ_URL=f"amqp://127.0.0.1:{free_port()}")
+    unset = dead("list")
+    unnamed = dead("requeue", RABBITMQ_URL="amqp://127.0.0.1:1")
+    assert (away.returncode, away.stdout) == (1, "")
+    assert away.stderr == "streamflow dead: RabbitMQ doesn't answer at RABBITMQ_URL\n"
+    assert (unset.returncode, unset.stderr) == (2, "streamflow: RABBITMQ_URL: it is not set\n")
+    assert unnamed.returncode == 2
+    assert unnamed.stderr == "streamflow dead: name the ids that `streamflow dead list` shows, or --all\n"
