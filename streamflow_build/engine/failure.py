@@ -54,10 +54,8 @@ _CAUSES = (
         "Check the user and the password of the index in PIP_INDEX_URL and in pip.conf.",
     ),
     _Cause(
-        # pip's own words for it; it goes on to say that there is no such requirement.
-        re.compile(
-            r"Temporary failure in name resolution|NewConnectionError|ConnectTimeoutError|ReadTimeoutError"
-        ),
+        # pip's last attempt; it goes on to say that there is no such requirement.
+        re.compile(r"Retry\(total=0,|Max retries exceeded"),
         lambda _: "The package index can't be reached from inside the build.",
         _NETWORK,
     ),

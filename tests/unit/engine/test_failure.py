@@ -24,6 +24,7 @@ REQUIREMENT = (
     "Correct it in the service's requirements; an index of your own is named in pip.conf or PIP_INDEX_URL."
 )
 CREDENTIALS = "Check the user and the password of the index in PIP_INDEX_URL and in pip.conf."
+NETWORK = "Run the command again; if it stays so, see that containers reach the network and its name server."
 DISK = (
     "`docker system df` shows what fills it; `docker builder prune` and `docker image prune` free the most."
 )
@@ -68,6 +69,20 @@ def failed(message: str, printed: str = "") -> tuple[str, str | None]:
             "ERROR: No matching distribution found for idna==999\n"),
             "The requirement idna==999 does not exist in the package index.",
             REQUIREMENT,
+        ),
+        (
+            f"{EXIT}1",
+            ("WARNING: Retrying (Retry(total=4, connect=None)) after connection broken by 'NewConnectionError'\n"
+            "ERROR: No matching distribution found for idna==999\n"),
+            "The requirement idna==999 does not exist in the package index.",
+            REQUIREMENT,
+        ),
+        (
+            f"{EXIT}1",
+            ("WARNING: Retrying (Retry(total=0, connect=None)) after connection broken by 'NewConnectionError'\n"
+            "ERROR: No matching distribution found for uv==0.9.7\n"),
+            "The package index can't be reached from inside the build.",
+            NETWORK,
         ),
         (
             f"{EXIT}1",
@@ -121,7 +136,7 @@ def failed(message: str, printed: str = "") -> tuple[str, str | None]:
             "https://index.test/simple/idna/\n  cause: error sending request for url "
             "(https://index.test/simple/idna/)\n  cause: client error (Connect)\n  cause: dns error\n"),
             "https://index.test can't be reached from inside the build.",
-            "Run the command again; if it stays so, see that containers reach the network and its name server.",
+            NETWORK,
         ),
         (
             "secret token: not found",
