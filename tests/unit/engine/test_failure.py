@@ -147,7 +147,8 @@ def failed(message: str, printed: str = "") -> tuple[str, str | None]:
         ("something new", "", "Something new", None),
     ],
     ids=[
-        "exit code", "killed", "disk full", "disk full in the step", "pip", "uv, wrapped", "uv",
+        "exit code", "killed", "disk full", "disk full in the step", "pip", "pip, the second time", "pip, cut off",
+        "uv, wrapped", "uv",
         "pip, refused", "uv, refused", "apt, refused", "hash",
         "certificate", "no network",
         "secret", "unknown",
