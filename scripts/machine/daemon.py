@@ -148,7 +148,11 @@ class Daemon:
 
     def _launch(self) -> subprocess.Popen[bytes]:
         environment = self.environment()
+        before = network.recorded(self.data)
         chosen = network.choose(self.data, environment)
+        if not before or before.pool != chosen.pool:
+            # What Docker remembers of its networks counts for more with it than the bridge's address does.
+            shutil.rmtree(self.data / "data/network", ignore_errors=True)
         network.raise_bridge(chosen, environment)
         asked = self._name_server(chosen, environment)
         self._settings.write_text(json.dumps(self._settings_for(chosen) | asked, indent=2))

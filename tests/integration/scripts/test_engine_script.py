@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import secrets
 import shutil
 import signal
 import socket as sockets
@@ -343,6 +344,25 @@ class TestPrivateEngine:
         again = checkout.run("engine", "start")
         assert again.returncode == 0, again.stderr
         assert pid_in(checkout.run("engine", "status").stdout) != pid
+
+    def test_it_moves_where_its_addresses_have_been_taken_meanwhile(self, checkout: Checkout) -> None:
+        checkout.run("engine", "start")
+        record = checkout.state / "overlay2/network.json"
+        before = json.loads(record.read_text())["pool"]
+        checkout.run("engine", "stop")
+        link = f"sf{secrets.token_hex(4)}"
+        subprocess.run(["ip", "link", "add", link, "type", "bridge"], check=True)
+        try:
+            subprocess.run(["ip", "address", "add", f"{before}.0.1/24", "dev", link], check=True)
+            subprocess.run(["ip", "link", "set", link, "up"], check=True)
+            assert checkout.run("engine", "start").returncode == 0
+            after = json.loads(record.read_text())["pool"]
+            assert after != before
+            subnet = "docker network inspect bridge --format '{{range .IPAM.Config}}{{.Subnet}}{{end}}'"
+            assert checkout.shell(subnet) == f"{after}.0.0/24\n"
+            assert answers(f"{after}.0.1", "deb.debian.org") > 0
+        finally:
+            subprocess.run(["ip", "link", "delete", link], check=True)
 
     def test_what_ran_in_it_ends_with_it_though_it_was_killed(self, checkout: Checkout) -> None:
         checkout.run("engine", "start")

@@ -189,7 +189,10 @@ class Hook:
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
+                length = int(self.headers["Content-Length"])
+                body = self.rfile.read(length)
+                if len(body) < length:  # the caller was killed while it wrote: that is no call
+                    return
                 outer.calls.append(
                     Call(self.path, {k.lower(): v for k, v in self.headers.items()}, body, time.monotonic())
                 )
