@@ -37,7 +37,7 @@ ATTEMPTS = 5
 class Repeats:
     """How often each way takes its turn in each case, and `--help` in its own."""
 
-    cold: int = 5
+    cold: int = 7
     warm: int = 9
     requirement: int = 5
     start: int = 15

@@ -16,7 +16,6 @@ from streamflow_build.engine.interface import (
     StepProgress,
     StepStarted,
 )
-from streamflow_build.engine.messages import StatusResponse
 
 KEPT_LINES = 30
 """How many of a step's last lines are remembered, for the report of a failure."""
@@ -82,6 +81,9 @@ class Trace:
 
     def events(self, message: bytes) -> Iterator[BuildEvent]:
         """What one trace message says that is new."""
+        # Protobuf takes its time to import; until the first message there is none to lose.
+        from streamflow_build.engine.messages import StatusResponse  # noqa: PLC0415
+
         status = StatusResponse.FromString(message)
         vertexes = [vertex for vertex in status.vertexes if _shown(vertex.name)]
         for vertex in vertexes:
