@@ -21,7 +21,8 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 unexport PYTHONDONTWRITEBYTECODE
 ENGINE = eval "$$(scripts/engine env)"
 
-.PHONY: images dev test lint bench lock services-lock schema render clean engine infrastructure
+.PHONY: images dev test lint bench bench-services screenshots lock services-lock schema render clean engine \
+  infrastructure
 
 images: $(READY) engine
 	@$(ENGINE); $(BIN)/streamflow-build images $(VERSION)
@@ -30,6 +31,7 @@ dev: $(READY)
 	@$(BIN)/python -m streamflow
 
 test: $(READY) infrastructure
+	@scripts/browser > /dev/null
 	@$(ENGINE); $(BIN)/pytest
 
 lint: $(READY)
@@ -38,13 +40,19 @@ lint: $(READY)
 	$(BIN)/mypy
 	MYPYPATH=scripts $(BIN)/mypy scripts/*.py scripts/machine
 	$(BIN)/lint-imports
-	$(BIN)/shellcheck scripts/engine scripts/bases scripts/machine/entrypoints/*.sh .ci/run
+	$(BIN)/shellcheck scripts/engine scripts/bases scripts/browser scripts/machine/entrypoints/*.sh .ci/run
 	$(BIN)/hadolint docker/*/Dockerfile tests/golden/render/*/docker/*/Dockerfile
 	$(BIN)/check-jsonschema --schemafile streamflow.schema.json streamflow.yaml
 	$(BIN)/streamflow-build render --check
 
 bench: $(READY) engine
 	@$(ENGINE); $(BIN)/python bench/run.py
+
+bench-services: $(READY) infrastructure
+	@$(ENGINE); $(BIN)/python bench/services/run.py
+
+screenshots: $(READY)
+	$(BIN)/python scripts/screenshots.py
 
 engine: $(READY)
 	@scripts/engine start

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import time
 from typing import Any
+from uuid import uuid4
 
 import jwt
 import pytest
@@ -80,6 +82,10 @@ def test_a_role_that_writes_reads_too() -> None:
     assert post(f"bearer {mint(KEY, 'somebody', 'write', 24 * 3600)}").status_code == 200
 
 
+OPEN = {"/token"}
+"""In development it gives what anybody could make; elsewhere nothing."""
+
+
 @pytest.mark.parametrize("service", ["ingestion", "analytics", "alerting", "dashboard", "storage"])
 def test_every_route_needs_a_token_but_those_of_operation(
     service: str, monkeypatch: pytest.MonkeyPatch
@@ -91,11 +97,11 @@ def test_every_route_needs_a_token_but_those_of_operation(
         (method.upper(), path)
         for path, operations in app.openapi()["paths"].items()
         for method, operation in operations.items()
-        if "operation" not in operation.get("tags", ())
+        if "operation" not in operation.get("tags", ()) and path not in OPEN
     ]
     assert routes
     for method, path in routes:
-        filled = path.replace("{", "").replace("}", "")
+        filled = re.sub(r"{\w+}", str(uuid4()), path)
         assert ask(app, method, filled).status_code == 401, (method, path)
 
 

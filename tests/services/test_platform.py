@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -84,6 +85,23 @@ def test_an_event_goes_the_whole_way(platform: httpx.Client) -> None:
     assert platform.get(f"/api/ingest/events/{one}").json() == stored.json()
     (window, *_) = until(lambda: platform.get("/api/analytics/windows/1h").json())
     assert window["count"] == 1
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/api/ingest/events/{id}"),
+        ("POST", "/alerts/{id}/resolve"),
+        ("GET", "/a%0Ab"),
+        ("GET", "/api/x"),
+    ],
+)
+def test_an_error_has_the_id_of_its_request_whoever_answers(
+    platform: httpx.Client, method: str, path: str
+) -> None:
+    answer = platform.request(method, path.format(id=uuid4()), headers={"X-Correlation-ID": "mine"})
+    assert answer.status_code == 404
+    assert answer.json()["error"]["correlation_id"] == answer.headers["X-Correlation-ID"] == "mine"
 
 
 def test_the_demo_is_seen(platform: httpx.Client) -> None:

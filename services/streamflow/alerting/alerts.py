@@ -90,7 +90,7 @@ class Alerts(BaseModel):
 
 
 class RuleCount(BaseModel):
-    """How often a rule fired; deleted rules are counted, too."""
+    """How often a rule fired, by the alerts that are kept; deleted rules are counted, too."""
 
     rule_id: UUID
     rule_name: str
@@ -98,7 +98,7 @@ class RuleCount(BaseModel):
 
 
 class Statistics(BaseModel):
-    """Alerts in figures."""
+    """The alerts that are kept, in figures: those that retention has deleted don't count any more."""
 
     total: int
     by_state: dict[State, int]

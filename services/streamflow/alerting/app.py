@@ -7,8 +7,10 @@ from fastapi import FastAPI
 
 from streamflow.alerting.changes import Changes
 from streamflow.alerting.notify.dispatch import Dispatch
+from streamflow.alerting.retention import Retention
 from streamflow.alerting.routes import errors
 from streamflow.alerting.routes.alerts import alert_routes
+from streamflow.alerting.routes.retention import retention_routes
 from streamflow.alerting.routes.rules import rule_routes
 from streamflow.alerting.rulebook import Rulebook
 from streamflow.alerting.settings import Settings
@@ -48,6 +50,7 @@ def create_app(
     changes = Changes(registry)
     watch = Watch(store, changes, registry)
     dispatch = Dispatch(settings, store, bus, changes, registry)
+    retention = Retention(store, settings.alert_retention_days, registry)
     guard = Guard(settings.jwt_secret_key)
     analytics = settings.analytics_url
 
@@ -60,7 +63,7 @@ def create_app(
             await store.start()
             await bus.start()
             try:
-                async with at_work(judge, watch.escalate, dispatch.run):
+                async with at_work(judge, watch.escalate, dispatch.run, retention.run_hourly):
                     yield
             finally:
                 await bus.close()
@@ -81,4 +84,5 @@ def create_app(
     errors.install(app)
     app.include_router(rule_routes(Rulebook(store, changes), guard))
     app.include_router(alert_routes(store, changes, guard))
+    app.include_router(retention_routes(retention, guard))
     return app

@@ -88,7 +88,7 @@ async def in_full(store: Store, alert_id: UUID) -> AlertInFull:
 
 
 async def statistics(store: Store) -> Statistics:
-    """All alerts in figures."""
+    """The alerts that are kept, in figures."""
     async with store.transaction() as session:
         states = {row["state"]: row["count"] for row in await session.rows(_BY_STATE)}
         levels = {row["level"]: row["count"] for row in await session.rows(_BY_LEVEL)}

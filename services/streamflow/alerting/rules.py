@@ -1,6 +1,6 @@
 """A rule: when to raise an alert, how much it matters, and who is told."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
@@ -11,6 +11,8 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from streamflow.alerting.conditions import Condition, parse
 
 _MONTH_SECONDS = 31 * 24 * 3600
+LONGEST_QUIET = timedelta(seconds=_MONTH_SECONDS)
+"""How long a rule may stay quiet after an alert, at most."""
 
 
 class Level(StrEnum):

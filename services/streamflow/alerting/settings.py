@@ -17,6 +17,9 @@ class Settings(shared.Settings):
     database_url: shared.DatabaseUrl | None = None
     rabbitmq_url: shared.BrokerUrl | None = None
     analytics_url: shared.ServiceUrl | None = None
+    alert_retention_days: int = Field(
+        default=90, ge=1, le=36_500, description="days that an alert is kept after it was resolved"
+    )
     webhook_secret: SecretStr | None = Field(default=None, description="signs webhooks (HMAC with SHA-256)")
     allow_private_webhooks: bool | None = Field(
         default=None,

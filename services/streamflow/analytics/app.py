@@ -50,6 +50,12 @@ class Settings(shared.Settings):
     )
 
 
+def windows_of(settings: Settings) -> Windows:
+    """The windows that analytics counts into."""
+    terms = Terms(remember=settings.deduplication_seconds, grace=settings.window_grace_seconds)
+    return windows_for(settings.redis_url, terms)
+
+
 def create_app(
     settings: Settings | None = None, bus: Bus | None = None, windows: Windows | None = None
 ) -> FastAPI:
@@ -59,8 +65,7 @@ def create_app(
     """
     settings = settings or shared.read(Settings)
     bus = bus or bus_for(settings.rabbitmq_url)
-    terms = Terms(remember=settings.deduplication_seconds, grace=settings.window_grace_seconds)
-    windows = windows or windows_for(settings.redis_url, terms)
+    windows = windows or windows_of(settings)
     registry = process_registry()
     counting = Counting(windows, Bounds(settings.allowed_lateness), registry)
     publishing = Publishing(windows, bus, registry)

@@ -14,6 +14,7 @@ from streamflow.dashboard import app as dashboard
 from streamflow.ingestion import app as ingestion
 from streamflow.shared import logs
 from streamflow.shared.bus.choice import bus_for
+from streamflow.shared.peers import peer_client
 from streamflow.shared.server import on_signals, serve
 from streamflow.shared.settings import Settings, read
 from streamflow.storage import app as storage
@@ -42,29 +43,46 @@ def create_app() -> FastAPI:
     Raises SettingsError.
     """
     bus = bus_for(read(ingestion.Settings).rabbitmq_url)
+    counting = read(analytics.Settings)
+    windows = analytics.windows_of(counting)
     stored = storage.create_app(bus=bus)
     taking = ingestion.create_app(
         read(ingestion.Settings).model_copy(update={"storage_url": SecretStr("http://storage")}),
         bus=bus,
-        client=httpx.AsyncClient(transport=httpx.ASGITransport(stored), timeout=10),
+        client=peer_client({"http://storage": _inside(stored)}),
+    )
+    alerted = alerting.create_app(bus=bus)
+    showing = dashboard.create_app(
+        read(dashboard.Settings).model_copy(
+            update={"storage_url": SecretStr("http://storage"), "alerting_url": SecretStr("http://alerting")}
+        ),
+        bus=bus,
+        windows=windows,
+        client=peer_client({"http://storage": _inside(stored), "http://alerting": _inside(alerted)}),
     )
     services = {
         "/api/ingest": taking,
-        "/api/analytics": analytics.create_app(bus=bus),
-        "/api/alerts": alerting.create_app(bus=bus),
+        "/api/analytics": analytics.create_app(counting, bus=bus, windows=windows),
+        "/api/alerts": alerted,
         "/api/storage": stored,
-        "/": dashboard.create_app(),
     }
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as running:
             # What takes events in comes last, and ends first.
-            for service in reversed(services.values()):
+            for service in (showing, *reversed(services.values())):
                 await running.enter_async_context(service.router.lifespan_context(service))
             yield
 
     app = FastAPI(lifespan=lifespan, openapi_url=None)
     for path, service in services.items():
         app.mount(path, service)
+    # Not mounted at `/`, which doesn't match a path with a line break in it.
+    app.router.default = showing
     return app
+
+
+def _inside(app: FastAPI) -> httpx.ASGITransport:
+    """The way to a service in this process; what it didn't foresee is its answer, and not the caller's error."""
+    return httpx.ASGITransport(app, raise_app_exceptions=False)

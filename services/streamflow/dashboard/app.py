@@ -1,28 +1,44 @@
-"""Dashboard's settings and routes."""
+"""Dashboard's settings, and how its parts go together."""
 
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request, Response
 from httpx import AsyncClient
 from pydantic import BaseModel, SecretStr
 
+from streamflow.dashboard import page
+from streamflow.dashboard.forwarding import Peer
+from streamflow.dashboard.live import Live
+from streamflow.dashboard.routes import board_routes, figure_routes, forwarded_routes, socket_routes
+from streamflow.dashboard.shelf import Shelf, ShelfUnavailable
+from streamflow.dashboard.shelf.choice import shelf_for
+from streamflow.dashboard.sockets import Feed
 from streamflow.shared import settings as shared
 from streamflow.shared.auth import REFUSED, Guard
+from streamflow.shared.background import at_work
+from streamflow.shared.bodies import BodyLimit
+from streamflow.shared.bus import ALERTS, ANALYTICS, Bus
+from streamflow.shared.bus.choice import bus_for
+from streamflow.shared.errors import error_answer
 from streamflow.shared.observation import process_registry
 from streamflow.shared.peers import health, peer_check, peer_client
 from streamflow.shared.readiness import Unavailable, configured
-from streamflow.shared.redis import redis_check
 from streamflow.shared.service import service_app
+from streamflow.shared.windows import Windows, WindowsUnavailable
+from streamflow.shared.windows.choice import windows_for
 
 SERVICE = "dashboard"
+_BODY_BYTES = 64 << 10
+_RETRY_SECONDS = 2
 
 
 class Settings(shared.Settings):
     """What dashboard reads from its environment."""
 
+    rabbitmq_url: shared.BrokerUrl | None = None
     redis_url: shared.RedisUrl | None = None
     storage_url: shared.ServiceUrl | None = None
     alerting_url: shared.ServiceUrl | None = None
@@ -37,36 +53,73 @@ class ServiceState(BaseModel):
     reason: str | None = None
 
 
-def create_app(settings: Settings | None = None) -> FastAPI:
-    """Dashboard's app; without settings they are read from the environment, or SettingsError is raised."""
+def create_app(
+    settings: Settings | None = None,
+    bus: Bus | None = None,
+    windows: Windows | None = None,
+    client: AsyncClient | None = None,
+) -> FastAPI:
+    """Dashboard's app; without settings they are read from the environment, or SettingsError is raised.
+
+    `bus`, `windows` and `client`, the way to other services, are given where several services share a process.
+    """
     settings = settings or shared.read(Settings)
-    client = peer_client()
+    bus = bus or bus_for(settings.rabbitmq_url)
+    windows = windows or windows_for(settings.redis_url)
+    client = client or peer_client()
+    shelf: Shelf = shelf_for(settings.redis_url)
+    live, alerts = Live(), Feed()
+    guard = Guard(settings.jwt_secret_key)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         async with client:
-            yield
+            await bus.start()
+            async with at_work(
+                partial(bus.watch, ANALYTICS, live.take),
+                partial(bus.watch, ALERTS, alerts.take),
+                partial(live.refresh, windows),
+                live.tell,
+            ):
+                yield
+            await bus.close()
+            await windows.close()
+            await shelf.close()
 
-    checks = configured(
-        (redis_check, settings.redis_url),
-        (partial(peer_check, "storage", client), settings.storage_url),
-        (partial(peer_check, "alerting", client), settings.alerting_url),
-    )
     app = service_app(
         SERVICE,
         "Shows the live figures and open alerts.",
         registry=process_registry(),
-        checks=checks,
+        checks=(
+            bus.check(),
+            shelf.check(),
+            *configured(
+                (partial(peer_check, "storage", client), settings.storage_url),
+                (partial(peer_check, "alerting", client), settings.alerting_url),
+            ),
+        ),
         lifespan=lifespan,
     )
-    guard = Guard(settings.jwt_secret_key)
-    shown = {"storage": settings.storage_url, "alerting": settings.alerting_url}
-    states = [partial(_state, client, name, url) for name, url in shown.items() if url is not None]
+    app.add_middleware(BodyLimit, most=_BODY_BYTES)
+    storage = Peer("storage", settings.storage_url, client)
+    alerting = Peer("alerting", settings.alerting_url, client)
+    app.include_router(figure_routes(live, windows, guard))
+    app.include_router(board_routes(shelf, guard))
+    app.include_router(forwarded_routes(storage, alerting, guard))
+    app.include_router(socket_routes(live, alerts, guard))
+    page.install(app, settings.jwt_secret_key)
+
+    shown = [(peer.name, peer.url) for peer in (storage, alerting) if peer.url is not None]
 
     @app.get("/services", responses=REFUSED, dependencies=[guard.reads])
     async def services() -> list[ServiceState]:
         """How the services do that this one draws from, as far as their URLs are configured."""
-        return list(await asyncio.gather(*(state() for state in states)))
+        return list(await asyncio.gather(*(_state(client, name, url) for name, url in shown)))
+
+    @app.exception_handler(WindowsUnavailable)
+    @app.exception_handler(ShelfUnavailable)
+    async def away(_: Request, error: Exception) -> Response:
+        return error_answer(503, str(error), headers={"Retry-After": str(_RETRY_SECONDS)})
 
     return app
 

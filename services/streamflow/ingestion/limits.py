@@ -4,9 +4,11 @@ A client has a moment at which what it has sent so far will be worked off at its
 its burst. One number a client, exact, and the same for all replicas that share a Redis.
 """
 
+import asyncio
 import logging
 import math
 import time
+from dataclasses import dataclass
 from typing import Protocol
 
 from pydantic import SecretStr
@@ -74,8 +76,21 @@ class MemoryLimiter:
         self._done.clear()
 
 
+@dataclass(slots=True)
+class _Round:
+    """Calls of one client that ask together, and their answer."""
+
+    calls: int = 0
+    events: int = 0
+    answer: asyncio.Task[float] | None = None
+
+
 class RedisLimiter:
-    """Counts in Redis. While that is away everyone is let in: the limit protects, it isn't what clients come for."""
+    """Counts in Redis. While that is away everyone is let in: the limit protects, it isn't what clients come for.
+
+    A client's calls that come while Redis is asked for others of its calls ask together next, as one that sends all
+    of their events; where that is too much, each asks alone.
+    """
 
     def __init__(self, url: SecretStr, rate: int) -> None:
         self._url = url
@@ -83,8 +98,32 @@ class RedisLimiter:
         self._redis = Redis.from_url(url.get_secret_value(), socket_timeout=1, socket_connect_timeout=1)
         self._script = self._redis.register_script(_SCRIPT)
         self._away = False
+        self._gathering: dict[str, _Round] = {}
+        self._asking: dict[str, asyncio.Task[float]] = {}
 
     async def wait(self, client: str, events: int) -> float:
+        together = self._gathering.setdefault(client, _Round())
+        together.calls += 1
+        together.events += events
+        if together.answer is None:
+            together.answer = asyncio.create_task(self._next(client))
+        # Who goes away leaves the others their answer.
+        wait = await asyncio.shield(together.answer)
+        return await self._ask(client, events) if wait > 0 and together.calls > 1 else wait
+
+    async def _next(self, client: str) -> float:
+        """The answer to the calls that gather until the ones before have theirs."""
+        if (before := self._asking.get(client)) is not None:
+            await asyncio.wait([before])
+        together = self._gathering.pop(client)
+        assert together.answer is not None  # noqa: S101  # it is this very task
+        self._asking[client] = together.answer
+        try:
+            return await self._ask(client, together.events)
+        finally:
+            del self._asking[client]
+
+    async def _ask(self, client: str, events: int) -> float:
         try:
             told = await self._script(keys=[f"rate:{client}"], args=[events / self._rate, BURST_SECONDS])
         except (OSError, RedisError, ValueError) as error:

@@ -9,6 +9,7 @@ import httpx
 from fastapi import APIRouter, HTTPException, WebSocket
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
+from streamflow.ingestion.direct import direct
 from streamflow.ingestion.intake import Intake, Refusal
 from streamflow.ingestion.outbox import MOST
 from streamflow.ingestion.stream import converse
@@ -54,15 +55,22 @@ def routes(intake: Intake, guard: Guard, storage: SecretStr | None, client: http
             raise HTTPException(refusal.status, refusal.message, wait) from None
         return Accepted(accepted=len(taken), ids=tuple(event.id for event in taken))
 
-    @router.post("/events", status_code=202, responses={**INVALID, **REFUSED, **TOO_LARGE, **_LATER})
     async def post_event(event: Event, caller: Annotated[Caller, guard.writes]) -> Accepted:
         """Take one event in. An event that is sent again under the same id is stored and counted once."""
         return await accept(caller, (event,))
 
-    @router.post("/events/batch", status_code=202, responses={**INVALID, **REFUSED, **TOO_LARGE, **_LATER})
     async def post_events(batch: Batch, caller: Annotated[Caller, guard.writes]) -> Accepted:
         """Take up to 1,000 events in, all or none."""
         return await accept(caller, batch.events)
+
+    taking: dict[str, Any] = {
+        "methods": ["POST"],
+        "status_code": 202,
+        "responses": {**INVALID, **REFUSED, **TOO_LARGE, **_LATER},
+    }
+    single, together = direct(guard, Event, post_event), direct(guard, Batch, post_events)
+    router.add_api_route("/events", post_event, route_class_override=single, **taking)
+    router.add_api_route("/events/batch", post_events, route_class_override=together, **taking)
 
     @router.post(
         "/events/validate", responses={**INVALID, **REFUSED, **TOO_LARGE}, dependencies=[guard.reads]
@@ -71,7 +79,8 @@ def routes(intake: Intake, guard: Guard, storage: SecretStr | None, client: http
         """The event as it would be taken in: checked, completed, in UTC. Nothing is kept."""
         return event
 
-    @router.get("/events/{event_id}", responses={**INVALID, **REFUSED, **_FETCHED})
+    # Of this shape only, for else what is posted to /events/batch could be asked for, as the event of that id.
+    @router.get("/events/{event_id:uuid}", responses={**INVALID, **REFUSED, **_FETCHED})
     async def get_event(event_id: UUID, caller: Annotated[Caller, guard.reads]) -> Event:
         """An event as storage has it, which is a moment after it was accepted."""
         return await _fetch(client, storage, event_id, caller)

@@ -9,6 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from streamflow.shared import correlation
 
@@ -35,6 +36,7 @@ class ErrorAnswer(BaseModel):
     error: Problem
 
 
+_INVALID = "the request is not valid"
 INVALID: dict[int | str, dict[str, Any]] = {422: {"model": ErrorAnswer, "description": "Not valid"}}
 """What a route that takes input declares beside its own answer."""
 
@@ -71,16 +73,34 @@ def invalid_details(errors: Iterable[Any], *above: str) -> tuple[Detail, ...]:
     )
 
 
-async def _refused(_: Request, error: Exception) -> JSONResponse:
+async def _refused(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)  # noqa: S101  # registered for nothing else
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        return error_answer(error.status_code, headers={"Allow": ", ".join(_allowed(request))})
+    if error.status_code == HTTPStatus.BAD_REQUEST and isinstance(
+        error.__cause__, ValueError | RecursionError
+    ):
+        # FastAPI's for a body that is no text, or nested too deeply to be read; other JSON that is none is a 422.
+        unread = Detail(path="body", message="the body can't be read")
+        return error_answer(HTTPStatus.UNPROCESSABLE_ENTITY, _INVALID, (unread,))
     return error_answer(error.status_code, error.detail, headers=dict(error.headers or {}))
+
+
+def _allowed(request: Request) -> list[str]:
+    """The methods that the path has: each is a route of its own, and the router names those of one of them."""
+    return [
+        method
+        for method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+        if any(
+            route.matches({**request.scope, "method": method})[0] is Match.FULL
+            for route in request.app.routes
+        )
+    ]
 
 
 async def _invalid(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)  # noqa: S101  # registered for nothing else
-    return error_answer(
-        HTTPStatus.UNPROCESSABLE_ENTITY, "the request is not valid", invalid_details(error.errors())
-    )
+    return error_answer(HTTPStatus.UNPROCESSABLE_ENTITY, _INVALID, invalid_details(error.errors()))
 
 
 async def _unexpected(_: Request, __: Exception) -> JSONResponse:

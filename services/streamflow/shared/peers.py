@@ -1,5 +1,7 @@
 """The other services over HTTP: a client that hands the correlation id on, and whether they answer."""
 
+from collections.abc import Mapping
+
 import httpx
 from pydantic import BaseModel, SecretStr, ValidationError
 
@@ -20,9 +22,14 @@ async def _hand_on(request: httpx.Request) -> None:
         request.headers[correlation.HEADER] = correlation_id
 
 
-def peer_client() -> httpx.AsyncClient:
-    """A client for the platform's own network, which no proxy of the host lies in."""
-    return httpx.AsyncClient(timeout=SECONDS, trust_env=False, event_hooks={"request": [_hand_on]})
+def peer_client(ways: Mapping[str, httpx.AsyncBaseTransport] | None = None) -> httpx.AsyncClient:
+    """A client for the platform's own network, which no proxy of the host lies in.
+
+    `ways` lead to services that are reached otherwise, by their URLs.
+    """
+    return httpx.AsyncClient(
+        timeout=SECONDS, trust_env=False, mounts=ways, event_hooks={"request": [_hand_on]}
+    )
 
 
 async def health(client: httpx.AsyncClient, url: SecretStr) -> Health:

@@ -1,6 +1,8 @@
 """From the bus into the archive: messages are acknowledged when the events they carry are committed."""
 
+import asyncio
 import logging
+from collections.abc import Iterator
 from time import perf_counter
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
@@ -41,21 +43,22 @@ class Intake:
     async def handle(self, batch: tuple[Message, ...]) -> tuple[Dead, ...]:
         """Store what the messages carry, and return what of it can't be. Raises DatabaseUnavailable."""
         dead: list[Dead] = []
-        waiting: tuple[Event, ...] = ()
-        for message in batch:
-            events, pieces = load(message)
-            dead += pieces
-            if len(waiting) + len(events) > _EVENTS:
-                dead += await self._store(waiting)
-                waiting = ()
-            waiting += events
-        dead += await self._store(waiting)
+        storing: asyncio.Task[list[Dead]] | None = None
+        try:
+            for events in _portions(batch, dead):
+                if storing is not None:
+                    dead += await storing
+                storing = asyncio.create_task(self._store(events))
+                await asyncio.sleep(0)  # it begins, and the next events are read while the database works
+            if storing is not None:
+                dead += await storing
+        finally:
+            if storing is not None:
+                storing.cancel()
         self._dead.inc(len(dead))
         return tuple(dead)
 
     async def _store(self, events: tuple[Event, ...]) -> list[Dead]:
-        if not events:
-            return []
         began = perf_counter()
         stored: Stored = await self._archive.store(events)
         self._seconds.observe(perf_counter() - began)
@@ -67,3 +70,17 @@ class Intake:
             Dead(Message(dump((event,)), event.correlation_id, str(event.id)), f"not storable: {reason}")
             for event, reason in stored.refused
         ]
+
+
+def _portions(batch: tuple[Message, ...], dead: list[Dead]) -> Iterator[tuple[Event, ...]]:
+    """The events of the messages, as many at once as one transaction takes; what is none is added to the dead."""
+    waiting: tuple[Event, ...] = ()
+    for message in batch:
+        events, pieces = load(message)
+        dead += pieces
+        if waiting and len(waiting) + len(events) > _EVENTS:
+            yield waiting
+            waiting = ()
+        waiting += events
+    if waiting:
+        yield waiting

@@ -87,7 +87,7 @@ def _events(archive: Archive, guard: Guard) -> APIRouter:
         counted = tuple(Group(key=key, count=count) for key, count in groups)
         return Aggregation(by=filters.by, groups=counted, complete=complete)
 
-    @routes.get("/export", response_class=Ndjson)
+    @routes.get("/export", response_class=Ndjson, responses=_as_json(INVALID | REFUSED | AWAY))
     async def export(filters: Annotated[Filters, Query()]) -> Ndjson:
         """Every event that passes the filters, newest first, one a line.
 
@@ -124,6 +124,14 @@ def _retention(retention: Retention, guard: Guard) -> APIRouter:
         return await retention.run()
 
     return routes
+
+
+def _as_json(errors: dict[int | str, dict[str, Any]]) -> dict[int | str, dict[str, Any]]:
+    """The errors as they are declared by a route whose own answer is no JSON."""
+    content = {"application/json": {"schema": {"$ref": f"#/components/schemas/{ErrorAnswer.__name__}"}}}
+    return {
+        status: {"description": error["description"], "content": content} for status, error in errors.items()
+    }
 
 
 async def _lines(archive: Archive, filters: Filters, exports: asyncio.Semaphore) -> AsyncIterator[bytes]:

@@ -61,7 +61,7 @@ def alert_routes(store: Store, changes: Changes, guard: Guard) -> APIRouter:
 
     @routes.get("/statistics", responses={**REFUSED, **LATER}, dependencies=[guard.reads])
     async def statistics() -> Statistics:
-        """All alerts in figures."""
+        """The alerts that are kept, in figures; those that retention has deleted don't count any more."""
         return await query.statistics(store)
 
     return routes

@@ -69,7 +69,12 @@ _FIRST = (
     "CREATE INDEX alerting_outbox_of_alert ON alerting_outbox (alert_id)",
 )
 
-VERSIONS = (_FIRST,)
+# What retention deletes, oldest first.
+_SECOND = (
+    "CREATE INDEX alerting_alerts_ended ON alerting_alerts (resolved_at, id) WHERE state = 'resolved'",
+)
+
+VERSIONS = (_FIRST, _SECOND)
 
 
 async def apply(session: Session) -> None:
