@@ -122,3 +122,34 @@ def test_two_apps_in_one_process_count_apart() -> None:
     ask(one, "GET", "/retention", headers=AUTHORIZED)
     assert 'route="/retention"' in ask(one, "GET", "/metrics").text
     assert 'route="/retention"' not in ask(other, "GET", "/metrics").text
+
+
+def test_a_method_that_a_path_lacks_is_told_those_it_has() -> None:
+    answer = ask(APPS["alerting"](), "DELETE", "/rules")
+    assert (answer.status_code, answer.headers["Allow"]) == (405, "GET, POST")
+
+
+@pytest.mark.parametrize("path", ["/events/batch", "/events/validate"])
+def test_what_is_posted_to_is_no_event_to_ask_for(path: str) -> None:
+    answer = ask(APPS["ingestion"](), "GET", path, headers=AUTHORIZED)
+    assert (answer.status_code, answer.headers["Allow"]) == (405, "POST")
+
+
+@pytest.mark.parametrize(
+    "body", [b"\xff", b"[" * 60_000, b"9" * 5000], ids=["no text", "deep", "long number"]
+)
+@pytest.mark.parametrize(
+    ("service", "path"),
+    [
+        ("ingestion", "/events"),
+        ("ingestion", "/events/validate"),
+        ("alerting", "/rules"),
+        ("dashboard", "/dashboards"),
+    ],
+)
+def test_a_body_that_cannot_be_read_is_not_valid(service: str, path: str, body: bytes) -> None:
+    headers = {**AUTHORIZED, "Content-Type": "application/json"}
+    answer = ask(APPS[service](), "POST", path, content=body, headers=headers)
+    assert answer.status_code == 422
+    assert answer.json()["error"]["message"] == "the request is not valid"
+    assert answer.json()["error"]["details"] == [{"path": "body", "message": "the body can't be read"}]

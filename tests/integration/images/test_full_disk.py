@@ -10,7 +10,7 @@ from pathlib import Path
 import docker
 import pytest
 
-from ..scripts.conftest import able, make_checkout  # noqa: TID252 - tests are no package
+from ..scripts.conftest import able, make_checkout
 from .conftest import Shop, seconds_hidden
 
 __all__ = ["able"]
