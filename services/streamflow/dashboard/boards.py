@@ -7,9 +7,9 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
 
 from streamflow.shared.events import EventType, Severity
+from streamflow.shared.windows.kinds import WindowName
 
 Panel = Literal["rate", "errors", "latency", "sources", "types", "alerts", "events"]
-History = Literal["1m", "5m", "1h"]
 MOST = 500
 """Dashboards there may be."""
 
@@ -35,7 +35,7 @@ class View(BaseModel):
 
     name: _Line
     panels: tuple[Panel, ...] = Field(min_length=1, max_length=7, description="in the order they are shown")
-    window: History = "1m"
+    window: WindowName = "1m"
     filter: EventFilter = EventFilter()
 
     @field_validator("panels")
