@@ -14,6 +14,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from fastapi.security import HTTPBearer
 from pydantic import BaseModel, TypeAdapter, ValidationError
+from starlette.requests import ClientDisconnect
 
 from streamflow.shared.auth import Caller, Guard
 
@@ -77,9 +78,7 @@ async def _content(request: Request) -> Any:
     except json.JSONDecodeError as error:
         found = {"type": "json_invalid", "loc": (error.pos,), "msg": "JSON decode error", "input": {}}
         raise _invalid([found]) from None
-    except HTTPException:
-        raise
-    except Exception as error:  # nested too deeply, no text, or its client has gone
+    except (ValueError, RecursionError, ClientDisconnect) as error:  # no text, too deep, or nobody waits
         raise HTTPException(400, "There was an error parsing the body") from error
     if not body:
         raise _invalid([{"type": "missing", "loc": (), "msg": "Field required", "input": None}])
