@@ -12,6 +12,7 @@ import json
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -66,20 +67,22 @@ class LoadError(Exception):
 def send(job: Job) -> Outcome:
     """Do the job in a process of its own. Raises LoadError."""
     most = job.seconds + _QUIET_SECONDS + _LATE_SECONDS + 30
-    try:
-        done = subprocess.run(
-            [sys.executable, __file__],
-            input=json.dumps(asdict(job)),
-            stdout=subprocess.PIPE,
-            text=True,
-            timeout=most,
-            check=False,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise LoadError(f"the generator had not ended after {most:g} s") from error
-    if done.returncode:
-        raise LoadError(f"the generator ended with {done.returncode}")
-    return Outcome(**json.loads(done.stdout))
+    with tempfile.TemporaryFile("w+") as told:
+        try:
+            done = subprocess.run(
+                [sys.executable, __file__],
+                input=json.dumps(asdict(job)),
+                stdout=told,
+                text=True,
+                timeout=most,
+                check=False,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise LoadError(f"the generator had not ended after {most:g} s") from error
+        if done.returncode:
+            raise LoadError(f"the generator ended with {done.returncode}")
+        told.seek(0)
+        return Outcome(**json.load(told))
 
 
 def percentile(values: Sequence[float], percent: int) -> float:

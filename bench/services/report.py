@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from figures import BATCH, BATCHES, CASES, DELAYS, SINGLES, Extent, Figures, spread, targets
+from figures import BATCH, BATCHES, CASES, DELAYS, SINGLES, STEADY, Extent, Figures, spread, targets
 
 CONFIRMS, CONFIRMS_SINGLE, COPY = ("confirms", "confirms of single events", "copy")
 _INTRODUCTION = Path(__file__).with_name("introduction.md")
@@ -51,6 +51,8 @@ def _target_rows(figures: Figures) -> Iterator[Sequence[str]]:
 def _rate_rows(figures: Figures) -> Iterator[Sequence[str]]:
     yield _rate(f"batches of {BATCH}, accepted", figures.accepted(BATCHES), figures.limits[CONFIRMS])
     yield _rate(f"batches of {BATCH}, stored", figures.stored(BATCHES), figures.limits[COPY])
+    yield _rate("steady batches, accepted", figures.accepted(STEADY), figures.limits[CONFIRMS])
+    yield _rate("steady batches, stored", figures.stored(STEADY), figures.limits[COPY])
     yield _rate("single posts, accepted", figures.accepted(SINGLES), figures.limits[CONFIRMS_SINGLE])
     yield _rate("single posts, stored", figures.stored(SINGLES), figures.limits[COPY])
 
@@ -61,7 +63,7 @@ def _rate(what: str, rates: Sequence[float], limits: Sequence[float]) -> Sequenc
 
 
 def _behind(figures: Figures) -> Iterator[str]:
-    for case in (BATCHES, SINGLES):
+    for case in (BATCHES, STEADY, SINGLES):
         counts = ", ".join(f"{turn.behind:,} of {turn.sent.accepted:,}" for turn in figures.turns[case])
         yield f"Not stored yet when the last of the {case} was accepted: {counts}."
     refused = sum(sum(turn.sent.refused.values()) for case in CASES for turn in figures.turns[case])

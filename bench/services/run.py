@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
-from figures import BATCH, BATCHES, DELAYS, PACE, QUICK, SINGLES, Extent, Figures, Turn
+from figures import BATCH, BATCHES, DELAYS, PACE, QUICK, SINGLES, STEADY, STEADY_PACE, Extent, Figures, Turn
 from limits import copy, publish, stored_rows
 from load import Job, LoadError, send
 from processes import Service, ServiceError, running_services, until
@@ -49,7 +49,7 @@ class Platform:
     token: str
 
     def job(self, size: int, connections: int, seconds: float, rate: int | None = None) -> Job:
-        watched = self.services["dashboard"].url("/ws/metrics", "ws") if rate else None
+        watched = self.services["dashboard"].url("/ws/metrics", "ws") if rate == PACE else None
         return Job(self.services["ingestion"].port, self.token, size, connections, seconds, rate, watched)
 
     def used(self) -> dict[str, float]:
@@ -97,6 +97,7 @@ def _run(extent: Extent) -> Figures:
             _turn(platform, platform.job(BATCH, 4, extent.warm))
             for _ in range(extent.turns):
                 _take(BATCHES, platform, platform.job(BATCH, 4, extent.batches), figures)
+                _take(STEADY, platform, platform.job(BATCH, 4, extent.batches, STEADY_PACE), figures)
                 _take(SINGLES, platform, platform.job(1, 32, extent.singles), figures)
                 _while_the_hour_lasts(extent.delays)
                 _take(DELAYS, platform, platform.job(1, 32, extent.delays, PACE), figures)

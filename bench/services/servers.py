@@ -14,9 +14,10 @@ from urllib.parse import quote
 import httpx
 
 ROOT = Path(__file__).resolve().parents[2]
-_COMPOSE = ROOT / "tests/services/compose.yaml"
+_COMPOSE = (ROOT / "tests/services/compose.yaml", Path(__file__).with_name("compose.yaml"))
 _PORTS = ("POSTGRES_PORT", "RABBITMQ_PORT", "MANAGEMENT_PORT", "REDIS_PORT")
 _USER = "streamflow"
+_ADDRESS = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}"
 SERVERS = ("postgres", "rabbitmq", "redis")
 
 
@@ -34,27 +35,27 @@ def free_port() -> int:
 
 @dataclass(frozen=True, slots=True)
 class Servers:
-    """The running servers: their ports on 127.0.0.1, and the first process of each, by name."""
+    """The running servers: their addresses in the engine's network, and the first process of each, by name."""
 
-    ports: dict[str, int]
+    addresses: dict[str, str]
     processes: dict[str, int]
 
     @property
     def database(self) -> str:
-        return f"postgresql://{_USER}:{_USER}@127.0.0.1:{self.ports['POSTGRES_PORT']}/{_USER}"
+        return f"postgresql://{_USER}:{_USER}@{self.addresses['postgres']}:5432/{_USER}"
 
     @property
     def redis(self) -> str:
-        return f"redis://127.0.0.1:{self.ports['REDIS_PORT']}/0"
+        return f"redis://{self.addresses['redis']}:6379/0"
 
     def broker(self, host: str = "/") -> str:
         """The URL of a virtual host."""
-        return f"amqp://{_USER}:{_USER}@127.0.0.1:{self.ports['RABBITMQ_PORT']}/{quote(host, safe='')}"
+        return f"amqp://{_USER}:{_USER}@{self.addresses['rabbitmq']}:5672/{quote(host, safe='')}"
 
     @contextmanager
     def virtual_host(self, name: str) -> Iterator[str]:
         """The URL of a virtual host that goes again, with all that is in it."""
-        api = f"http://127.0.0.1:{self.ports['MANAGEMENT_PORT']}/api"
+        api = f"http://{self.addresses['rabbitmq']}:15672/api"
         with httpx.Client(base_url=api, auth=(_USER, _USER), timeout=60, trust_env=False) as management:
             management.put(f"/vhosts/{name}").raise_for_status()
             everything = {"configure": ".*", "write": ".*", "read": ".*"}
@@ -66,20 +67,17 @@ class Servers:
 @contextmanager
 def running_servers() -> Iterator[Servers]:
     """Start the servers; they are gone, with their data, when the context ends. Raises ServersError."""
-    ports = {name: free_port() for name in _PORTS}
-    environ = os.environ | {name: str(port) for name, port in ports.items()}
-    compose = (
-        "docker",
-        "compose",
-        "--file",
-        str(_COMPOSE),
-        "--project-name",
-        f"streamflow-bench-{os.getpid()}",
-    )
+    environ = os.environ | {name: str(free_port()) for name in _PORTS}
+    files = [argument for file in _COMPOSE for argument in ("--file", str(file))]
+    compose = ("docker", "compose", *files, "--project-name", f"streamflow-bench-{os.getpid()}")
     down = (*compose, "down", "--volumes", "--timeout", "1")
     try:
         _output(environ, *compose, "up", "--detach", "--wait")
-        yield Servers(ports, {name: _process(environ, compose, name) for name in SERVERS})
+        containers = {name: _output(environ, *compose, "ps", "--quiet", name).strip() for name in SERVERS}
+        yield Servers(
+            {name: _told(environ, one, _ADDRESS) for name, one in containers.items()},
+            {name: int(_told(environ, one, "{{.State.Pid}}")) for name, one in containers.items()},
+        )
     except BaseException:
         with suppress(ServersError):  # what was first is what is to be told
             _output(environ, *down)
@@ -87,9 +85,8 @@ def running_servers() -> Iterator[Servers]:
     _output(environ, *down)
 
 
-def _process(environ: dict[str, str], compose: tuple[str, ...], server: str) -> int:
-    container = _output(environ, *compose, "ps", "--quiet", server).strip()
-    return int(_output(environ, "docker", "inspect", "--format", "{{.State.Pid}}", container))
+def _told(environ: dict[str, str], container: str, what: str) -> str:
+    return _output(environ, "docker", "inspect", "--format", what, container).strip()
 
 
 def _output(environ: dict[str, str], *command: str) -> str:

@@ -17,14 +17,17 @@ import httpx
 import pytest
 import uvicorn
 from fastapi import FastAPI
+from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 from streamflow.ingestion.app import Settings, create_app
 from streamflow.ingestion.limits import BURST_SECONDS, Limiter, limiter_for
+from streamflow.ingestion.outbox import PARALLEL, Outbox
 from streamflow.shared.auth import mint
 from streamflow.shared.bus import EVENTS, Exchange, Message, Queue
+from streamflow.shared.events import Event, EventType
 from streamflow.shared.bus.memory import MemoryBus
 
 from .asgi import ask
@@ -105,6 +108,54 @@ class TestAccepting:
         assert asyncio.run(many()) == [202] * 100
         assert len(bus.events) == 100
         assert len(bus.published) < 10
+
+
+class Gated(MemoryBus):
+    """A bus that confirms when it is let."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gate = asyncio.Event()
+
+    async def publish(self, exchange: Exchange, message: Message) -> None:
+        await self.gate.wait()
+
+
+class TestTheWayOut:
+    def test_who_sends_again_at_once_is_not_left_waiting(self) -> None:
+        async def sending() -> None:
+            bus = Gated()
+            outbox = Outbox(bus, CollectorRegistry())
+            events = (Event(type=EventType.CUSTOM, source="test"),)
+
+            async def send_twice() -> None:
+                await outbox.send(events)
+                await outbox.send(events)
+
+            calls = [asyncio.create_task(send_twice())]
+            for _ in range(PARALLEL - 1):
+                await asyncio.sleep(0.01)
+                calls.append(asyncio.create_task(outbox.send(events)))
+            await asyncio.sleep(0.01)
+            bus.gate.set()
+            async with asyncio.timeout(10):
+                await asyncio.gather(*calls)
+
+        asyncio.run(sending())
+
+    def test_a_mistake_in_the_bus_is_the_callers_to_know(self) -> None:
+        class Broken(MemoryBus):
+            async def publish(self, exchange: Exchange, message: Message) -> None:
+                raise RuntimeError("broken")
+
+        async def sending() -> None:
+            outbox = Outbox(Broken(), CollectorRegistry())
+            for _ in range(2 * PARALLEL):
+                with pytest.raises(RuntimeError, match="broken"):
+                    async with asyncio.timeout(10):
+                        await outbox.send((Event(type=EventType.CUSTOM, source="test"),))
+
+        asyncio.run(sending())
 
 
 class TestRefusing:

@@ -20,7 +20,7 @@ from streamflow.alerting.watch import Watch
 from streamflow.shared import settings as shared
 from streamflow.shared.auth import Guard
 from streamflow.shared.background import at_work
-from streamflow.shared.bodies import BodyLimit
+from streamflow.shared.bodies import limit_bodies
 from streamflow.shared.bus import ALERTING_WINDOWS, Bus
 from streamflow.shared.bus.choice import bus_for
 from streamflow.shared.observation import process_registry
@@ -80,7 +80,7 @@ def create_app(
         ),
         lifespan=lifespan,
     )
-    app.add_middleware(BodyLimit, most=_BODY_BYTES)
+    limit_bodies(app, _BODY_BYTES)
     errors.install(app)
     app.include_router(rule_routes(Rulebook(store, changes), guard))
     app.include_router(alert_routes(store, changes, guard))

@@ -19,7 +19,7 @@ from streamflow.dashboard.sockets import Feed
 from streamflow.shared import settings as shared
 from streamflow.shared.auth import REFUSED, Guard
 from streamflow.shared.background import at_work
-from streamflow.shared.bodies import BodyLimit
+from streamflow.shared.bodies import limit_bodies
 from streamflow.shared.bus import ALERTS, ANALYTICS, Bus
 from streamflow.shared.bus.choice import bus_for
 from streamflow.shared.errors import error_answer
@@ -100,7 +100,7 @@ def create_app(
         ),
         lifespan=lifespan,
     )
-    app.add_middleware(BodyLimit, most=_BODY_BYTES)
+    limit_bodies(app, _BODY_BYTES)
     storage = Peer("storage", settings.storage_url, client)
     alerting = Peer("alerting", settings.alerting_url, client)
     app.include_router(figure_routes(live, windows, guard))

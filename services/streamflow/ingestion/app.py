@@ -6,14 +6,16 @@ from contextlib import asynccontextmanager
 import httpx
 from fastapi import FastAPI
 from pydantic import Field
+from starlette.middleware import Middleware
 
+from streamflow.ingestion.direct import Shortcut
 from streamflow.ingestion.intake import Intake
 from streamflow.ingestion.limits import limiter_for
 from streamflow.ingestion.outbox import Outbox
 from streamflow.ingestion.routes import routes
 from streamflow.shared import settings as shared
 from streamflow.shared.auth import Guard
-from streamflow.shared.bodies import BodyLimit
+from streamflow.shared.bodies import limit_bodies
 from streamflow.shared.bus import Bus
 from streamflow.shared.bus.choice import bus_for
 from streamflow.shared.observation import process_registry
@@ -67,7 +69,9 @@ def create_app(
         ),
         lifespan=lifespan,
     )
-    app.add_middleware(BodyLimit, most=settings.max_body_bytes)
-
-    app.include_router(routes(intake, Guard(settings.jwt_secret_key), storage, client))
+    limit_bodies(app, settings.max_body_bytes)
+    router = routes(intake, Guard(settings.jwt_secret_key), storage, client)
+    app.include_router(router)
+    # Innermost, so that what is around every request is around these, too.
+    app.user_middleware.append(Middleware(Shortcut, routes=router.routes))
     return app

@@ -13,7 +13,8 @@ MOST = 1000
 """Events in one message."""
 _LARGEST = 1 << 20
 """Bytes of a message that holds the events of more than one call."""
-_PARALLEL = 4  # messages on their way at once
+PARALLEL = 2
+"""Messages on their way at once: while one is confirmed the next one gathers what comes."""
 
 
 def _future() -> asyncio.Future[None]:
@@ -29,7 +30,7 @@ class _Call:
     correlation_id: str | None
     done: asyncio.Future[None] = field(default_factory=_future)
 
-    def settle(self, error: BusUnavailable | None) -> None:
+    def settle(self, error: Exception | None) -> None:
         if self.done.done():  # its caller has gone
             return
         if error is None:
@@ -44,6 +45,8 @@ class Outbox:
     def __init__(self, bus: Bus, registry: CollectorRegistry) -> None:
         self._bus = bus
         self._waiting: list[_Call] = []
+        self._sending = 0
+        # Nothing else keeps a task from being collected.
         self._senders: set[asyncio.Task[None]] = set()
         self._accepted = Counter("events_accepted", "Events that the bus has confirmed.", registry=registry)
         self._refused = Counter("events_refused", "Events that the bus did not take.", registry=registry)
@@ -52,7 +55,8 @@ class Outbox:
         """Publish events. Raises BusUnavailable, and then none of them may be called accepted."""
         call = _Call(len(events), dump(events), events[0].correlation_id)
         self._waiting.append(call)
-        if len(self._senders) < _PARALLEL:
+        if self._sending < PARALLEL:
+            self._sending += 1
             sender = asyncio.create_task(self._send_all())
             self._senders.add(sender)
             sender.add_done_callback(self._senders.discard)
@@ -64,16 +68,23 @@ class Outbox:
         self._accepted.inc(len(events))
 
     async def _send_all(self) -> None:
-        while self._waiting:
-            taken = self._take()
-            message = Message(join([call.body for call in taken]), taken[0].correlation_id)
-            failed: BusUnavailable | None = None
-            try:
-                await self._bus.publish(EVENTS, message)
-            except BusUnavailable as error:
-                failed = error
-            for call in taken:
-                call.settle(failed)
+        try:
+            while self._waiting:
+                taken = self._take()
+                failed = await self._publish(taken)
+                for call in taken:
+                    call.settle(failed)
+        finally:
+            # At once, not when the task is found to have ended: until then a call would wait for nobody.
+            self._sending -= 1
+
+    async def _publish(self, calls: list[_Call]) -> Exception | None:
+        message = Message(join([call.body for call in calls]), calls[0].correlation_id)
+        try:
+            await self._bus.publish(EVENTS, message)
+        except Exception as error:  # noqa: BLE001  # whatever it is, the callers are told
+            return error
+        return None
 
     def _take(self) -> list[_Call]:
         """As many calls as fit into one message, at least the first."""

@@ -101,16 +101,24 @@ class Guard:
             await socket.send_denial_response(answer)
             return None
 
+    def writer(self, authorization: str) -> Caller:
+        """Who may write with this header. Raises HTTPException, as the dependency `writes` does."""
+        kind, _, token = authorization.partition(" ")
+        return self._admitted(token if kind.lower() == "bearer" else None, "write")
+
     def _dependency(self, needed: Role) -> Any:
         async def admitted(
             credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_scheme)],
         ) -> Caller:
-            try:
-                return self.caller(credentials.credentials if credentials else None, needed)
-            except Forbidden as refusal:
-                raise HTTPException(refusal.status, refusal.message, _challenge(refusal)) from None
+            return self._admitted(credentials.credentials if credentials else None, needed)
 
         return Depends(admitted)
+
+    def _admitted(self, token: str | None, needed: Role) -> Caller:
+        try:
+            return self.caller(token, needed)
+        except Forbidden as refusal:
+            raise HTTPException(refusal.status, refusal.message, _challenge(refusal)) from None
 
 
 def _challenge(refusal: Forbidden) -> dict[str, str] | None:

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from fastapi import HTTPException
+from fastapi import FastAPI, HTTPException
+from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from streamflow.shared.errors import ErrorAnswer, error_answer
@@ -11,6 +12,11 @@ TOO_LARGE: dict[int | str, dict[str, Any]] = {
     413: {"model": ErrorAnswer, "description": "The body is too large"}
 }
 """What a route that takes a body declares beside its own answer."""
+
+
+def limit_bodies(app: FastAPI, most: int) -> None:
+    """Refuse requests whose body has more bytes, within what sees every request."""
+    app.user_middleware.append(Middleware(BodyLimit, most=most))
 
 
 class BodyLimit:

@@ -63,6 +63,13 @@ def error_answer(
     return JSONResponse(ErrorAnswer(error=found).model_dump(mode="json"), status, headers)
 
 
+def answer_to(error: HTTPException | RequestValidationError) -> JSONResponse:
+    """The answer that an exception stands for."""
+    if isinstance(error, RequestValidationError):
+        return error_answer(HTTPStatus.UNPROCESSABLE_ENTITY, _INVALID, invalid_details(error.errors()))
+    return error_answer(error.status_code, error.detail, headers=dict(error.headers or {}))
+
+
 def invalid_details(errors: Iterable[Any], *above: str) -> tuple[Detail, ...]:
     """What pydantic found wrong, each with its path below `above`."""
     return tuple(
@@ -83,7 +90,7 @@ async def _refused(request: Request, error: Exception) -> JSONResponse:
         # FastAPI's for a body that is no text, or nested too deeply to be read; other JSON that is none is a 422.
         unread = Detail(path="body", message="the body can't be read")
         return error_answer(HTTPStatus.UNPROCESSABLE_ENTITY, _INVALID, (unread,))
-    return error_answer(error.status_code, error.detail, headers=dict(error.headers or {}))
+    return answer_to(error)
 
 
 def _allowed(request: Request) -> list[str]:
@@ -100,7 +107,7 @@ def _allowed(request: Request) -> list[str]:
 
 async def _invalid(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)  # noqa: S101  # registered for nothing else
-    return error_answer(HTTPStatus.UNPROCESSABLE_ENTITY, _INVALID, invalid_details(error.errors()))
+    return answer_to(error)
 
 
 async def _unexpected(_: Request, __: Exception) -> JSONResponse:

@@ -9,6 +9,8 @@ from streamflow import __version__
 from streamflow.shared import correlation
 from streamflow.shared.settings import Settings
 
+_encode = json.JSONEncoder(default=str).encode  # json.dumps would make an encoder for each line
+
 
 class JsonFormatter(logging.Formatter):
     """A record as one JSON object. `extra={"fields": {...}}` adds keys of its own."""
@@ -30,7 +32,7 @@ class JsonFormatter(logging.Formatter):
         line.update(getattr(record, "fields", {}))
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        return json.dumps(line, default=str)
+        return _encode(line)
 
 
 def configure(service: str, settings: Settings) -> None:
@@ -39,6 +41,9 @@ def configure(service: str, settings: Settings) -> None:
     output.setFormatter(JsonFormatter(service, settings.environment))
     logging.basicConfig(level=settings.log_level.upper(), handlers=[output], force=True)
     logging.captureWarnings(capture=True)
+    # What no line tells is not found out: https://docs.python.org/3.11/howto/logging.html#optimization
+    logging._srcfile = None  # noqa: SLF001
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     # These tell each request or connection attempt they make; readiness reports what fails.
     for chatty in ("httpx", "httpcore", "aiormq", "aio_pika"):
         logging.getLogger(chatty).setLevel(max(logging.WARNING, logging.getLogger().level))

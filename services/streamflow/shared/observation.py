@@ -6,13 +6,13 @@ from time import perf_counter
 from prometheus_client import CollectorRegistry, Counter, Histogram
 from prometheus_client.gc_collector import GCCollector
 from prometheus_client.process_collector import ProcessCollector
-from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from streamflow.shared import correlation
 
 _access = logging.getLogger("streamflow.access")
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_HEADER = correlation.HEADER.lower().encode()
 # Asked every few seconds by machines: their lines would drown the others.
 PROBES = frozenset({"/health", "/ready", "/metrics"})
 
@@ -41,11 +41,15 @@ class RequestMetrics:
             ("method", "route"),
             registry=registry,
         )
+        self._known: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
 
     def record(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count one answered request."""
-        self._requests.labels(method, route, status).inc()
-        self._seconds.labels(method, route).observe(seconds)
+        key = method, route, status
+        if (known := self._known.get(key)) is None:
+            known = self._known[key] = self._requests.labels(*key), self._seconds.labels(method, route)
+        known[0].inc()
+        known[1].observe(seconds)
 
 
 class Observation:
@@ -70,7 +74,7 @@ class Observation:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                MutableHeaders(scope=message)[correlation.HEADER] = correlation_id
+                message["headers"] = [*message["headers"], (_HEADER, correlation_id.encode())]
             await send(message)
 
         try:

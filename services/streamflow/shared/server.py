@@ -35,6 +35,7 @@ def serve(app: FastAPI, settings: Settings) -> None:
         port=settings.port,
         log_config=None,
         access_log=False,
+        proxy_headers=False,
         server_header=False,
         ws_max_size=_LARGEST_FRAME,
         timeout_graceful_shutdown=settings.shutdown_timeout,

@@ -35,7 +35,14 @@ def service_app(
     `registry` holds its metrics. A check that is None belongs to a dependency that is not configured.
     """
     needed = tuple(check for check in checks if check is not None)
-    app = FastAPI(title=f"StreamFlow {name}", description=description, version=__version__, lifespan=lifespan)
+    app = FastAPI(
+        title=f"StreamFlow {name}",
+        description=description,
+        version=__version__,
+        lifespan=lifespan,
+        # Observation is what sees requests; FastAPI's own would look for providers at each of them.
+        telemetry={"tracing": False, "metrics": False, "logs": False},
+    )
     app.add_middleware(Observation, metrics=RequestMetrics(registry))
     errors.install(app)
 
