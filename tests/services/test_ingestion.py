@@ -27,8 +27,8 @@ from streamflow.ingestion.limits import BURST_SECONDS, Limiter, limiter_for
 from streamflow.ingestion.outbox import PARALLEL, Outbox
 from streamflow.shared.auth import mint
 from streamflow.shared.bus import EVENTS, Exchange, Message, Queue
-from streamflow.shared.events import Event, EventType
 from streamflow.shared.bus.memory import MemoryBus
+from streamflow.shared.events import Event, EventType
 
 from .asgi import ask
 from .conftest import Running
@@ -117,7 +117,7 @@ class Gated(MemoryBus):
         super().__init__()
         self.gate = asyncio.Event()
 
-    async def publish(self, exchange: Exchange, message: Message) -> None:
+    async def publish(self, *_: object) -> None:
         await self.gate.wait()
 
 
@@ -145,7 +145,7 @@ class TestTheWayOut:
 
     def test_a_mistake_in_the_bus_is_the_callers_to_know(self) -> None:
         class Broken(MemoryBus):
-            async def publish(self, exchange: Exchange, message: Message) -> None:
+            async def publish(self, *_: object) -> None:
                 raise RuntimeError("broken")
 
         async def sending() -> None:
@@ -178,6 +178,28 @@ class TestRefusing:
         assert [detail["path"] for detail in answer.json()["error"]["details"]] == [where]
         assert bus.published == []
 
+    def test_of_many_mistakes_the_first_are_told(self) -> None:
+        batch = post(Kept(), "/events/batch", {"events": [1] * 100_000}).json()["error"]
+        assert [detail["path"] for detail in batch["details"]] == ["body.events.0", "body.events"]
+        one = post(Kept(), "/events", event(**{f"key{number}": 1 for number in range(150)})).json()["error"]
+        assert one["message"] == "the request is not valid; 100 of its 150 mistakes are named"
+        assert [detail["path"] for detail in one["details"]] == [f"body.key{number}" for number in range(100)]
+
+    @pytest.mark.parametrize(("zeros", "digits", "status"), [(5000, 0, 202), (0, 5000, 413)])
+    def test_a_length_of_thousands_of_digits(self, zeros: int, digits: int, status: int) -> None:
+        body = json.dumps(event()).encode()
+        headers = {
+            **HEADERS,
+            "Content-Type": "application/json",
+            "Content-Length": "0" * zeros + str(len(body)) + "9" * digits,
+        }
+        answer = ask(app_on(Kept()), "POST", "/events", content=body, headers=headers)
+        assert answer.status_code == status
+
+    def test_blanks_around_a_token(self) -> None:
+        headers = {"Authorization": f"Bearer  {TOKEN} "}
+        assert post(Kept(), "/events", event(), headers).status_code == 202
+
     def test_a_full_queue_pushes_back(self) -> None:
         bus = Kept(limit=10)
         answer = post(bus, "/events", event())
@@ -197,6 +219,7 @@ class TestRefusing:
         headers = {**HEADERS, "Content-Type": "application/json"}
         answer = ask(app, "POST", "/events", content=parts() if chunked else body, headers=headers)
         assert answer.status_code == 413
+        assert answer.headers["X-Correlation-ID"] == answer.json()["error"]["correlation_id"]
         assert answer.json()["error"]["message"] == "a body may have 2000 bytes"
 
     def test_a_client_over_its_rate_is_told_when_to_go_on(self) -> None:

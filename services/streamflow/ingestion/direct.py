@@ -93,14 +93,14 @@ def _header(scope: Scope, name: bytes) -> str:
 
 
 async def _body(receive: Receive) -> bytes:
-    body: bytes = b""
+    parts: list[bytes] = []
     while True:
         part = await receive()
         if part["type"] == "http.disconnect":
             raise HTTPException(400, "nobody waits for an answer")
-        body += part["body"]
+        parts.append(part.get("body", b""))
         if not part.get("more_body"):
-            return body
+            return b"".join(parts)
 
 
 def _value(reader: TypeAdapter[B], body: bytes, kind: str) -> B:

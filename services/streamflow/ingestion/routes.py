@@ -7,7 +7,7 @@ from uuid import UUID
 
 import httpx
 from fastapi import APIRouter, HTTPException, WebSocket
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, FailFast, Field, SecretStr
 
 from streamflow.ingestion.direct import direct
 from streamflow.ingestion.intake import Intake, Refusal
@@ -33,7 +33,8 @@ class Batch(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    events: tuple[Event, ...] = Field(min_length=1, max_length=MOST)
+    # What is wrong is told of the first event only: however many there are, the others are not even looked at.
+    events: Annotated[tuple[Event, ...], FailFast()] = Field(min_length=1, max_length=MOST)
 
 
 class Accepted(BaseModel):

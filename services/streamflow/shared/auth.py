@@ -95,7 +95,7 @@ class Guard:
         if kind.lower() != "bearer":
             token = socket.query_params.get("access_token", "")
         try:
-            return self.caller(token, needed)
+            return self.caller(token.strip(), needed)
         except Forbidden as refusal:
             answer: JSONResponse = error_answer(refusal.status, refusal.message, headers=_challenge(refusal))
             await socket.send_denial_response(answer)
@@ -104,7 +104,7 @@ class Guard:
     def writer(self, authorization: str) -> Caller:
         """Who may write with this header. Raises HTTPException, as the dependency `writes` does."""
         kind, _, token = authorization.partition(" ")
-        return self._admitted(token if kind.lower() == "bearer" else None, "write")
+        return self._admitted(token.strip() if kind.lower() == "bearer" else None, "write")
 
     def _dependency(self, needed: Role) -> Any:
         async def admitted(

@@ -36,6 +36,7 @@ class ErrorAnswer(BaseModel):
     error: Problem
 
 
+_DETAILS = 100
 _INVALID = "the request is not valid"
 INVALID: dict[int | str, dict[str, Any]] = {422: {"model": ErrorAnswer, "description": "Not valid"}}
 """What a route that takes input declares beside its own answer."""
@@ -66,7 +67,10 @@ def error_answer(
 def answer_to(error: HTTPException | RequestValidationError) -> JSONResponse:
     """The answer that an exception stands for."""
     if isinstance(error, RequestValidationError):
-        return error_answer(HTTPStatus.UNPROCESSABLE_ENTITY, _INVALID, invalid_details(error.errors()))
+        found = error.errors()
+        more = f"; {_DETAILS} of its {len(found)} mistakes are named" if len(found) > _DETAILS else ""
+        details = invalid_details(found[:_DETAILS])
+        return error_answer(HTTPStatus.UNPROCESSABLE_ENTITY, _INVALID + more, details)
     return error_answer(error.status_code, error.detail, headers=dict(error.headers or {}))
 
 
