@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -30,11 +32,10 @@ class Shown:
         return "" if self.command.endswith("&") else " || exit"
 
 
-def shown() -> list[Shown]:
+def shown(document: str) -> list[Shown]:
     found: list[Shown] = []
-    for block in re.findall(
-        r"^```console\n(.*?)^```$", (ROOT / "README.md").read_text(), re.DOTALL | re.MULTILINE
-    ):
+    text = (ROOT / document).read_text()
+    for block in re.findall(r"^```console\n(.*?)^```$", text, re.DOTALL | re.MULTILINE):
         for line in block.splitlines():
             if line.startswith("$ "):
                 found.append(Shown(line.removeprefix("$ ")))
@@ -45,6 +46,7 @@ def shown() -> list[Shown]:
 
 def shape(line: str) -> str:
     """A line without what differs from run to run: figures, what was cached, what was left to do."""
+    line = re.sub(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "ID", line)
     line = re.sub(r"(built|unchanged)(: .*)?$", "done", line)
     line = re.sub(r"^\d+ (built|unchanged) in .*", "all done", line)
     line = re.sub(r"\d+ of \d+(?= +[\d.]+ +done)|-(?= +[\d.]+ +done)", "cached", line)
@@ -77,24 +79,36 @@ def left_as_found(default_store: Any) -> Iterator[None]:
             default_store.api.tag(before[tag], *tag.rsplit(":", 1))
 
 
-def test_the_readme_shows_what_happens(default_store: Any, left_as_found: None) -> None:
-    commands = shown()
+def run(document: str, environ: dict[str, str]) -> None:
+    commands = shown(document)
     script = "\n".join(f"{each.command}{each.unless_it_works}\necho '{END}'" for each in commands)
     done = subprocess.run(
-        ["bash", "-c", script],
-        cwd=ROOT,
-        env=default_store.environ,
-        capture_output=True,
-        text=True,
-        check=False,
+        ["bash", "-c", script], cwd=ROOT, env=environ, capture_output=True, text=True, check=False
     )
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr
     printed = done.stdout.split(f"{END}\n")
     for each, output in zip(commands, printed, strict=False):
         lines = [shape(line) for line in output.splitlines()]
         assert [shape(line) for line in each.lines if shape(line) not in lines] == [], (
             f"$ {each.command}\n{output}"
         )
+
+
+def test_the_readme_shows_what_happens(default_store: Any, left_as_found: None) -> None:
+    run("README.md", default_store.environ)
+
+
+def test_the_services_readme_shows_what_happens() -> None:
+    kept = {name: os.environ[name] for name in ("PATH", "HOME")}
+    run("services/README.md", kept)
+
+
+def test_the_services_readme_names_every_setting() -> None:
+    text = (ROOT / "services/README.md").read_text()
+    for service in SERVICES:
+        module = import_module(f"streamflow.{service}.app")
+        for name in module.Settings.model_fields:
+            assert f"`{name.upper()}`" in text, f"{service}: {name.upper()}"
 
 
 def test_the_readme_names_every_command() -> None:

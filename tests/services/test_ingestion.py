@@ -178,6 +178,17 @@ class TestRefusing:
         assert [detail["path"] for detail in answer.json()["error"]["details"]] == [where]
         assert bus.published == []
 
+    @pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", None])
+    def test_what_is_not_said_to_be_json(self, kind: str | None) -> None:
+        headers = HEADERS | ({} if kind is None else {"Content-Type": kind})
+        answer = ask(app_on(Kept()), "POST", "/events", content=json.dumps(event()).encode(), headers=headers)
+        assert answer.status_code == 422
+        (detail,) = answer.json()["error"]["details"]
+        assert detail == {
+            "path": "body",
+            "message": "JSON is needed, with the header Content-Type: application/json",
+        }
+
     def test_of_many_mistakes_the_first_are_told(self) -> None:
         batch = post(Kept(), "/events/batch", {"events": [1] * 100_000}).json()["error"]
         assert [detail["path"] for detail in batch["details"]] == ["body.events.0", "body.events"]

@@ -15,7 +15,7 @@ from streamflow.ingestion import app as ingestion
 from streamflow.shared import logs
 from streamflow.shared.bus.choice import bus_for
 from streamflow.shared.peers import peer_client
-from streamflow.shared.server import on_signals, serve
+from streamflow.shared.server import on_signals, serve, try_port
 from streamflow.shared.settings import Settings, read
 from streamflow.storage import app as storage
 
@@ -32,6 +32,7 @@ def run() -> int:
     settings = read(PlatformSettings)
     logs.configure("platform", settings)
     app = create_app()
+    try_port(settings)
     print(f"streamflow: http://{settings.host}:{settings.port}", file=sys.stderr)  # noqa: T201
     serve(app, settings)
     return 0

@@ -20,6 +20,7 @@ from streamflow.shared.auth import Caller, Guard
 from streamflow.shared.errors import answer_to
 
 _ACCEPTED = 202
+_NO_JSON = "JSON is needed, with the header Content-Type: application/json"
 _KNOWN_SECONDS = 1.0
 """How long a token that was checked is not checked again; less than its own leeway."""
 _KNOWN = 1000
@@ -108,7 +109,7 @@ def _value(reader: TypeAdapter[B], body: bytes, kind: str) -> B:
     if not body:
         raise _invalid([{"type": "missing", "loc": (), "msg": "Field required", "input": None}])
     if not (kind.startswith("application/") and kind.endswith(("/json", "+json"))):
-        return _checked(reader, body)
+        raise _invalid([{"type": "no_json", "loc": (), "msg": _NO_JSON, "input": None}])
     try:
         return reader.validate_json(body)
     except ValidationError:

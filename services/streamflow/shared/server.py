@@ -1,6 +1,7 @@
 """Running one service as a process: settings, logs, server, and a clean end on SIGTERM."""
 
 import signal
+import socket
 import sys
 from collections.abc import Callable
 from types import FrameType
@@ -19,12 +20,25 @@ def run(service: str, settings_type: type[S], create_app: Callable[[S], FastAPI]
     on_signals()
     try:
         settings = read(settings_type)
+        try_port(settings)
     except SettingsError as error:
         print(f"streamflow {service} cannot start: {error}", file=sys.stderr)  # noqa: T201
         return 2
     logs.configure(service, settings)
     serve(create_app(settings), settings)
     return 0
+
+
+def try_port(settings: Settings) -> None:
+    """Raises SettingsError where the port can't be had, of which uvicorn would tell in the log alone."""
+    with socket.socket(socket.AF_INET6 if ":" in settings.host else socket.AF_INET) as trial:
+        # What has just ended there is no obstacle; what listens is.
+        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            trial.bind((settings.host, settings.port))
+        except OSError as error:
+            reason = (error.strerror or str(error)).lower()
+            raise SettingsError(f"PORT {settings.port} of {settings.host}: {reason}") from error
 
 
 def serve(app: FastAPI, settings: Settings) -> None:
