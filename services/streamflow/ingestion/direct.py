@@ -60,7 +60,7 @@ class Shortcut:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         route = None
         if scope["type"] == "http" and scope["method"] == "POST":
-            route = self._routes.get(scope["path"].removeprefix(scope["root_path"]))
+            route = self._routes.get(scope["path"].removeprefix(scope.get("root_path", "")))
         if route is None:
             await self._app(scope, receive, send)
             return
