@@ -5,17 +5,7 @@ from __future__ import annotations
 import json
 import random
 
-_TYPES = (
-    "web.pageview",
-    "web.pageview",
-    "web.click",
-    "api.request",
-    "api.response",
-    "api.response",
-    "user.login",
-)
-_SOURCES = ("shop", "shop", "shop", "app", "app", "checkout", "search")
-_PAGES = ("/", "/products", "/products/7", "/cart", "/checkout", "/help")
+from streamflow.cli.demo import PAGES, SOURCES, TYPES
 
 
 def events(count: int, seed: int) -> list[dict[str, object]]:
@@ -35,16 +25,16 @@ def single_requests(token: str) -> list[bytes]:
 
 
 def _event(chance: random.Random) -> dict[str, object]:
-    kind = chance.choice(_TYPES)
+    kind = chance.choice(TYPES)
     user = min(int(chance.expovariate(1 / 400)), 4000)
     event: dict[str, object] = {
         "type": kind,
-        "source": chance.choice(_SOURCES),
+        "source": chance.choice(SOURCES),
         "user_id": f"user-{user}",
         "session_id": f"session-{user}-{chance.randrange(8)}",
     }
     if kind.startswith("web."):
-        event["data"] = {"page": chance.choice(_PAGES)}
+        event["data"] = {"page": chance.choice(PAGES)}
     elif kind == "api.response":
         failed = chance.randrange(100) < 3  # noqa: PLR2004
         event["data"] = {

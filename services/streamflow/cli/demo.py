@@ -12,9 +12,9 @@ from streamflow.shared.settings import Settings, read
 
 _TURN_SECONDS = 0.25
 _TOKEN_SECONDS = 24 * 3600
-_SOURCES = ("shop", "shop", "shop", "app", "app", "checkout", "search")
-_PAGES = ("/", "/products", "/products/7", "/cart", "/checkout", "/help")
-_TYPES = (
+SOURCES = ("shop", "shop", "shop", "app", "app", "checkout", "search")
+PAGES = ("/", "/products", "/products/7", "/cart", "/checkout", "/help")
+TYPES = (
     "web.pageview",
     "web.pageview",
     "web.click",
@@ -53,11 +53,11 @@ async def run(url: str, rate: float, seconds: float | None) -> int:
 
 
 def _event() -> dict[str, object]:
-    kind = random.choice(_TYPES)  # noqa: S311  # a demonstration, not a secret
+    kind = random.choice(TYPES)  # noqa: S311  # a demonstration, not a secret
     user = f"user-{min(int(random.expovariate(1 / 40)), 400)}"
-    event: dict[str, object] = {"type": kind, "source": random.choice(_SOURCES), "user_id": user}  # noqa: S311
+    event: dict[str, object] = {"type": kind, "source": random.choice(SOURCES), "user_id": user}  # noqa: S311
     if kind.startswith("web."):
-        event["data"] = {"page": random.choice(_PAGES)}  # noqa: S311
+        event["data"] = {"page": random.choice(PAGES)}  # noqa: S311
     elif kind == "api.response":
         failed = random.random() < 0.03  # noqa: PLR2004, S311
         latency = round(random.lognormvariate(3.5, 0.6), 1)
