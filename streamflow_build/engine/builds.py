@@ -19,7 +19,6 @@ from docker.errors import APIError
 
 from streamflow_build.engine import stored
 from streamflow_build.engine.connection import Connection, explanation
-from streamflow_build.engine.context import archive
 from streamflow_build.engine.failure import failure
 from streamflow_build.engine.interface import BuildCancelled, BuildObserver, StepFailed
 from streamflow_build.engine.session import SessionHost
@@ -108,7 +107,7 @@ class Builds:
         self._sessions.close()
 
     def _solve(self, request: BuildRequest, running: _Running, trace: Trace, observer: BuildObserver) -> str:
-        with self._sessions.open(self._connection, request.secrets) as session:
+        with self._sessions.open(self._connection, request.secrets, request.context) as session:
             image = ""
             for message in self._messages(request, running, session.id):
                 if twin := _TWIN.search(message.error):
@@ -132,19 +131,13 @@ class Builds:
             # As the docker program does, so that a step gets out where only a proxy leads there.
             "buildargs": json.dumps(self._connection.proxies | request.build_args),
             "nocache": "1" if request.no_cache else "0",
+            "remote": "client-session",
             "session": session,
             "buildid": running.id,
         }
         with self._connection.errors(_while(request)):
             try:
-                response = self._connection.post(
-                    "/build",
-                    params=parameters,
-                    data=archive(request.context),
-                    headers={"Content-Type": "application/x-tar"},
-                    stream=True,
-                    timeout=None,
-                )
+                response = self._connection.post("/build", params=parameters, stream=True, timeout=None)
             except APIError as error:
                 yield _Message(error=explanation(error))
                 return

@@ -1,8 +1,8 @@
 """A build's session: a gRPC service that BuildKit calls back, over a connection which the engine turned.
 
-It carries what must never be in a layer: secrets, and the credentials for private base images. Each build has
-a session of its own; one thread with one event loop serves all of them. gRPC is imported there, while the engine
-is at work already.
+It carries the build's context, and what must never be in a layer: secrets, and the credentials for private base
+images. Each build has a session of its own; one thread with one event loop serves all of them. gRPC is imported
+there, while the engine is at work already.
 """
 
 from __future__ import annotations
@@ -12,15 +12,17 @@ import contextlib
 import logging
 import threading
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Self
 
 from urllib3 import HTTPHeaderDict
 
 from streamflow_build.engine.connection import Connection
+from streamflow_build.engine.context import shared_key
 from streamflow_build.engine.methods import OFFERED
 from streamflow_build.engine.wire import Hijacked, Wire, hijack
+from streamflow_build.model.image import ContextFile
 
 
 class Session:
@@ -50,11 +52,13 @@ class SessionHost:
         )
         self._thread.start()
 
-    def open(self, connection: Connection, secrets: Mapping[str, bytes]) -> Session:
+    def open(
+        self, connection: Connection, secrets: Mapping[str, bytes], files: Sequence[ContextFile]
+    ) -> Session:
         """Ask the engine for a connection and serve a session on it; raises EngineError where it refuses."""
         identifier = uuid.uuid4().hex
-        hijacked = hijack(connection, "/session", _headers(identifier))
-        serving = asyncio.run_coroutine_threadsafe(self._serve(secrets, hijacked), self._loop)
+        hijacked = hijack(connection, "/session", _headers(identifier, shared_key(files)))
+        serving = asyncio.run_coroutine_threadsafe(self._serve(secrets, files, hijacked), self._loop)
         return Session(identifier, lambda: self._end(serving))
 
     def close(self) -> None:
@@ -65,10 +69,12 @@ class SessionHost:
         self._executor.shutdown(cancel_futures=True)
         self._loop.close()
 
-    async def _serve(self, secrets: Mapping[str, bytes], hijacked: Hijacked) -> Wire:
+    async def _serve(
+        self, secrets: Mapping[str, bytes], files: Sequence[ContextFile], hijacked: Hijacked
+    ) -> Wire:
         from streamflow_build.engine.answers import protocol  # noqa: PLC0415
 
-        return Wire(self._loop, hijacked, protocol(secrets, self._executor))
+        return Wire(self._loop, hijacked, protocol(secrets, files, self._executor))
 
     async def _finish(self) -> None:
         answering = asyncio.all_tasks() - {asyncio.current_task()}
@@ -86,14 +92,14 @@ class SessionHost:
             self._loop.call_soon_threadsafe(serving.result().close)
 
 
-def _headers(identifier: str) -> HTTPHeaderDict:
+def _headers(identifier: str, key: str) -> HTTPHeaderDict:
     headers = HTTPHeaderDict(
         {
             "Connection": "Upgrade",
             "Upgrade": "h2c",
             "X-Docker-Expose-Session-Uuid": identifier,
             "X-Docker-Expose-Session-Name": "streamflow-build",
-            "X-Docker-Expose-Session-Sharedkey": "",
+            "X-Docker-Expose-Session-Sharedkey": key,
         }
     )
     for method in OFFERED:

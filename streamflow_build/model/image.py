@@ -51,6 +51,12 @@ class ContextFile(msgspec.Struct, frozen=True):
     content: bytes
     target: str | None = None
 
+    @property
+    def identity(self) -> bytes:
+        """Bytes that no other file has, nor two files one after the other."""
+        head = f"{self.path}\0{self.mode:o}\0{self.target or ''}\0{len(self.content)}\0"
+        return head.encode() + self.content
+
 
 class BuildRequest(msgspec.Struct, frozen=True):
     """One image to build: all that the engine needs to know, and nothing it has to look up on the disk.

@@ -44,7 +44,8 @@ def collect(sources: Sources, paths: Iterable[str], rules: DockerIgnore) -> tupl
 
     The paths are relative to the project's folder. Modes are 0755 for what its owner may execute and 0644
     for all else, whatever the umask of a checkout was. A symbolic link stays one. Raises ConfigError for what
-    can't be read, for what is no file, folder or link, and for a link that leads out of the paths.
+    can't be read, for what is no file, folder or link, for a name that can't be sent, and for a link that leads
+    out of the paths.
     """
     declared = tuple(posixpath.normpath(path) for path in paths)
     found = {file.path: file for path in declared for file in sources.walk(path, _above(path, rules), rules)}
@@ -68,10 +69,22 @@ def _above(path: str, rules: DockerIgnore) -> Matched | None:
 
 def _file(place: Path, path: str, mode: int) -> ContextFile:
     if stat.S_ISLNK(mode):
-        return ContextFile(path, _PROGRAM, b"", target=str(place.readlink()))
+        return ContextFile(_utf8(path), _PROGRAM, b"", target=_utf8(str(place.readlink())))
     if stat.S_ISREG(mode):
-        return ContextFile(path, _PROGRAM if mode & stat.S_IXUSR else _DATA, place.read_bytes())
+        return ContextFile(_utf8(path), _PROGRAM if mode & stat.S_IXUSR else _DATA, place.read_bytes())
     raise ConfigError(f"{path} is neither a file nor a folder nor a link: no image can hold it.")
+
+
+def _utf8(path: str) -> str:
+    """The path; raises ConfigError where it isn't Unicode, which is all that BuildKit's protocol can carry."""
+    try:
+        path.encode()
+    except UnicodeEncodeError as error:
+        raise ConfigError(
+            f"{path!a} has a name that is not UTF-8, and no build can be sent it.",
+            hint="Rename the file, or leave it out under `ignore`.",
+        ) from error
+    return path
 
 
 def _leads_into(link: ContextFile, declared: tuple[str, ...]) -> bool:

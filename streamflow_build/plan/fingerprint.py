@@ -43,7 +43,9 @@ def inputs(
     for file in context:
         owners = [p for p in paths if file.path == p or file.path.startswith(f"{p}/")]
         groups.setdefault(max(owners, key=len, default=file.path), []).append(file)
-    hashes = {name: _digest(map(_entry, files)).hexdigest()[:16] for name, files in groups.items()}
+    hashes = {
+        name: _digest(file.identity for file in files).hexdigest()[:16] for name, files in groups.items()
+    }
     hashes[f"base {base[0]}"] = _digest([base[1].encode()]).hexdigest()[:16]
     if labels:
         said = (f"{name}\0{value}\n".encode() for name, value in labels.items())
@@ -61,14 +63,6 @@ def changed(before: str, now: Inputs) -> tuple[str, ...]:
         return ()
     new = dict(now.hashes)
     return tuple(name for name in sorted({*old, *new}) if old.get(name) != new.get(name))
-
-
-def _entry(file: ContextFile) -> bytes:
-    # Lengths keep one file's end and the next one's beginning apart.
-    target = file.target or ""
-    head = f"{file.path}\0{file.mode:o}\0{target}\0{len(file.content)}\0"
-    # A file's name may be any bytes, which Python passes on as surrogates.
-    return head.encode(errors="surrogateescape") + file.content
 
 
 def _digest(parts: Iterable[bytes]) -> hashlib._Hash:

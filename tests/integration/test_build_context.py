@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import subprocess
+import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -95,3 +97,65 @@ def test_files_arrive_with_their_modes_links_and_owner(
     )
     engine.build(request, observe)
     assert lines[:-1] == ["755 0:0 .", "644 0:0 data", "755 0:0 program", "text"]
+
+
+def seen(engine: DockerEngine, request: BuildRequest) -> list[str]:
+    """What a build's steps print."""
+    lines: list[str] = []
+    engine.build(request, lambda event: lines.append(event.line) if isinstance(event, StepOutput) else None)
+    return lines
+
+
+def test_a_file_that_changed_in_content_only_is_sent_anew(
+    engine: DockerEngine, request_of: Callable[..., BuildRequest]
+) -> None:
+    for content in (b"one\n", b"two\n", b"one\n"):
+        request = request_of(
+            "COPY said /said\nRUN cat /said && echo {token}\n",
+            ContextFile("said", 0o644, content),
+            no_cache=True,
+        )
+        assert seen(engine, request)[0].encode() == content.strip()
+
+
+def test_files_of_many_sizes_and_names_arrive_whole(
+    engine: DockerEngine, request_of: Callable[..., BuildRequest], token: str, live: object
+) -> None:
+    files = {
+        f"app/{size}": bytes(number % 251 for number in range(size))
+        for size in (0, 1, 32_767, 32_768, 32_769, 5_000_000)
+    }
+    names = "grüße", "sp ace", "a-b/c", "a/c", "a.b", "a+b"
+    files |= {f"app/{name}": name.encode() for name in names}
+    context = (ContextFile(path, 0o644, content) for path, content in files.items())
+    seen(engine, request_of("COPY app /app\nCMD true {token}\n", *context))
+
+    def docker(*arguments: str) -> bytes:
+        return subprocess.run(
+            ["docker", *arguments], env=live.environ, check=True, capture_output=True
+        ).stdout
+
+    container = docker("create", f"streamflow-{token}:1.0").decode().strip()
+    try:
+        archive = docker("cp", f"{container}:/app", "-")
+    finally:
+        docker("rm", container)
+    with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+        arrived = {entry.name: tar.extractfile(entry).read() for entry in tar if entry.isfile()}
+    assert arrived == files
+
+
+@pytest.mark.parametrize(
+    "copy", ["app/said", "app/*.d", "app/s?id", "[a]pp/said", "way/said", "grüße/said", "./app/../app/said"]
+)
+def test_a_file_arrives_however_it_is_asked_for(
+    copy: str, engine: DockerEngine, request_of: Callable[..., BuildRequest]
+) -> None:
+    request = request_of(
+        f"COPY {copy} /said\nRUN cat /said && echo {{token}}\n",
+        ContextFile("app/said", 0o644, b"said\n"),
+        ContextFile("app/said.d", 0o644, b"said\n"),
+        ContextFile("grüße/said", 0o644, b"said\n"),
+        *([ContextFile("way", 0o777, b"", target="app")] if copy.startswith("way") else []),
+    )
+    assert seen(engine, request)[0] == "said"

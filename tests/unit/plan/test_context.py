@@ -89,6 +89,19 @@ def test_what_is_missing_is_named(project: Path) -> None:
         collected(project, ["services/nope"], "")
 
 
+def test_a_name_that_is_not_utf8_is_refused_unless_it_is_ignored(project: Path) -> None:
+    (project / "services/shared" / os.fsdecode(b"caf\xe9.txt")).write_text("x")
+    with pytest.raises(ConfigError) as error:
+        collected(project, ["services/shared"], "")
+    assert str(error.value) == (
+        "'services/shared/caf\\udce9.txt' has a name that is not UTF-8, and no build can be sent it.\n"
+        "Rename the file, or leave it out under `ignore`."
+    )
+    assert collected(project, ["services/shared"], "**/caf*") == collected(
+        project, ["services/shared"], "**/*.txt"
+    )
+
+
 def test_a_pipe_is_refused(project: Path) -> None:
     os.mkfifo(project / "services/shared/pipe")
     with pytest.raises(ConfigError) as error:
