@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -32,6 +33,7 @@ LogPath = Callable[[str], str]
 
 
 _WAKE_SECONDS = 0.2
+_LEAD_SECONDS = 0.3
 _INTERRUPTED = "interrupted"
 _ENGINE = "the engine failed"
 
@@ -97,6 +99,8 @@ class _Run:
         self._engine = engine
         self._observer = observer
         self._log = log
+        self._lead = threading.Lock()
+        self._begun = threading.Event()
 
     def step(self, step: Step) -> Outcome:
         if self.interrupted or self.lost:
@@ -124,9 +128,11 @@ class _Run:
         self._observer.service_started(service.name, step.reason)
 
         def tell(event: BuildEvent) -> None:
+            self._begun.set()
             self._observer.event(service.name, event)
 
         log = self._log(service.name)
+        self._follow()
         try:
             built = self._engine.build(request, tell)
             size = self._measure(built.image.id, service, step)
@@ -147,6 +153,14 @@ class _Run:
             reason=step.reason,
             log=log,
         )
+
+    def _follow(self) -> None:
+        """Let one build begin before the others, which have most steps in common with it and would wait for them.
+
+        All at once they keep the engine from beginning the first step by a fifth of a second.
+        """
+        if not self._lead.acquire(blocking=False):
+            self._begun.wait(_LEAD_SECONDS)
 
     def _measure(self, image: str, service: Service, step: Step) -> Size:
         found = self._engine.image(image)
