@@ -290,6 +290,34 @@ def test_a_closing_during_a_publication_comes_after_it(on_windows: Callable[...,
     on_windows(test)
 
 
+def test_silence_is_told_once_when_a_window_closes(on_windows: Callable[..., None]) -> None:
+    def minute(snapshots: tuple[WindowSnapshot, ...]) -> list[tuple[float, bool, int, int]]:
+        return [
+            (each.start.timestamp() - start, each.closed, each.count, each.revision)
+            for each in snapshots
+            if each.window == "1m"
+        ]
+
+    start = WINDOWS["1m"].containing(datetime.fromtimestamp(NOW, UTC)).start.timestamp() + 60
+
+    async def test(windows: Windows) -> None:
+        # Nothing is told of what was before anybody looked, nor of a window that isn't over.
+        assert await windows.due(start + 1) == ()
+        assert await windows.due(start + 69.9) == ()
+        taken = await windows.due(start + 70.1)
+        assert minute(taken) == [(0, True, 0, 1)]
+        assert await windows.due(start + 70.2) == ()
+        await windows.published(taken, start + 70.3)
+        assert minute(await windows.due(start + 129)) == []
+        assert await windows.latest("1m", 10) == ()
+        # A late event counts as in any other window that is closed.
+        await counting(windows, start + 129).handle((message(event(NOW - start - 1)),))
+        assert minute(await windows.due(start + 129.1)) == [(0, True, 1, 2)]
+        assert [each.count for each in await windows.latest("1m", 10)] == [1]
+
+    on_windows(test)
+
+
 def test_windows_in_which_nothing_happened_are_empty(on_windows: Callable[..., None]) -> None:
     async def test(windows: Windows) -> None:
         await counting(windows).handle((message(event(user_id="u")),))

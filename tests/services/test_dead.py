@@ -64,6 +64,14 @@ def test_dead_letters_are_listed_and_put_back(rabbitmq_url: str) -> None:
     assert (none.returncode, none.stdout) == (0, "")
 
 
+def test_what_it_wants_to_be_told() -> None:
+    assert dead().stderr.endswith("streamflow dead: error: the following arguments are required: ACTION\n")
+    assert "ID" not in dead("list", "--help").stdout
+    assert dead("requeue", "--help").stdout.startswith(
+        "usage: streamflow dead requeue [-h] [--all] [ID ...]\n"
+    )
+
+
 def test_what_it_cannot_do_is_one_line() -> None:
     away = dead("list", RABBITMQ_URL=f"amqp://127.0.0.1:{free_port()}")
     unset = dead("list")

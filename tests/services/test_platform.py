@@ -14,6 +14,7 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
+from streamflow.cli import demo
 from streamflow.shared.auth import mint
 from streamflow.shared.settings import DEVELOPMENT_KEY
 
@@ -117,6 +118,17 @@ def test_the_demo_is_seen(platform: httpx.Client) -> None:
         return sum(group["count"] for group in counts["groups"]) == sent
 
     until(counted)
+
+
+def test_the_demo_has_failures_now_and_then_and_many_in_an_outage() -> None:
+    def failures(share: float) -> float:
+        answers = [event for event in map(demo.event, [share] * 20_000) if event["type"] == "api.response"]
+        return sum(event["data"]["status"] == 500 for event in answers) / len(answers)
+
+    assert 0.003 < failures(demo.FAILURES) < 0.03
+    assert 0.4 < failures(demo.FAILURES_IN_OUTAGE) < 0.6
+    moments = (0, 19.9, 20, 59.9, 60, 199, 200)
+    assert [demo.is_out(moment) for moment in moments] == [False, False, True, True, False, False, True]
 
 
 def test_a_demo_without_a_platform_says_what_is_missing() -> None:

@@ -202,6 +202,11 @@ def test_the_correlation_id_is_handed_on(start: Start) -> None:
             "DATABASE_URL: a URL like postgresql://HOST:PORT or sqlite:///PATH is needed",
         ),
         (
+            "storage",
+            {"DATABASE_URL": "sqlite:////nowhere/at/all.db"},
+            "DATABASE_URL: there is no folder /nowhere/at",
+        ),
+        (
             "alerting",
             {"RABBITMQ_URL": "amqp://user:geheim@broker:port/"},
             "RABBITMQ_URL: a URL like amqp://HOST:PORT is needed",

@@ -3,19 +3,14 @@
 Open alerts stay however old they are, and so does an alert of which somebody is still to be told.
 """
 
-import asyncio
-import logging
 from datetime import datetime, timedelta
 
 from prometheus_client import CollectorRegistry, Counter
-from pydantic import BaseModel
 
 from streamflow.alerting.rules import LONGEST_QUIET
 from streamflow.alerting.store import Session, Store, StoreUnavailable
+from streamflow.shared.retention import Policy, Run, hourly
 
-_log = logging.getLogger(__name__)
-_EVERY_SECONDS = 3600.0
-_AGAIN_SECONDS = 1.0
 _MOST = 200  # alerts in one transaction, which holds their locks
 # What another replica deletes at this moment is its work. A rule that is quiet for longer than its alerts are kept
 # still asks when the latest one ended. Nothing new is to be told of an alert that is resolved.
@@ -28,20 +23,6 @@ WHERE state = 'resolved' AND resolved_at < $1
     ))
 ORDER BY resolved_at, id LIMIT $4 FOR UPDATE SKIP LOCKED
 """
-
-
-class Policy(BaseModel):
-    """How long resolved alerts are kept; those that were resolved before `before` are due to go."""
-
-    days: int
-    before: datetime
-
-
-class Run(BaseModel):
-    """What one run deleted: alerts that were resolved before `before`."""
-
-    deleted: int
-    before: datetime
 
 
 class Retention:
@@ -68,15 +49,7 @@ class Retention:
 
     async def run_hourly(self) -> None:
         """Delete what is due, every hour until cancelled."""
-        while True:
-            wait = _EVERY_SECONDS
-            try:
-                done = await self.run()
-            except StoreUnavailable:  # the store tells of it
-                wait = _AGAIN_SECONDS
-            else:
-                _log.info("retention deleted %d alerts", done.deleted)
-            await asyncio.sleep(wait)
+        await hourly(self.run, StoreUnavailable)
 
     async def _delete_some(self, before: datetime) -> int:
         quiet = min(before, before + self._kept - LONGEST_QUIET)

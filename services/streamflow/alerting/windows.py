@@ -23,6 +23,6 @@ def metric(snapshot: WindowSnapshot, name: str) -> float | None:
         return found
     return {
         "count": snapshot.count,
-        "error_rate": snapshot.error_rate,
+        "error_rate": snapshot.error_rate if snapshot.count else None,
         "unique_users": snapshot.unique_users,
     }[name]

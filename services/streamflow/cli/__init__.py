@@ -53,9 +53,12 @@ def _parser() -> argparse.ArgumentParser:
     showing.add_argument("--rate", type=_positive, default=20.0, help="events a second (default: 20)")
     showing.add_argument("--seconds", type=_positive, help="end after so long (default: on Ctrl-C)")
     burying = commands.add_parser("dead", help="messages that could not be handled, on RABBITMQ_URL")
-    burying.add_argument("action", choices=("list", "requeue"))
-    burying.add_argument("ids", nargs="*", metavar="ID", help="which to put back")
-    burying.add_argument("--all", action="store_true", help="put all back")
+    buried = burying.add_subparsers(dest="action", metavar="ACTION", required=True)
+    listing = buried.add_parser("list", help="show each one's id, queue and reason")
+    listing.set_defaults(ids=(), all=False)
+    requeuing = buried.add_parser("requeue", help="put them back where they came from")
+    requeuing.add_argument("ids", nargs="*", metavar="ID", help="which, as `list` shows them")
+    requeuing.add_argument("--all", action="store_true", help="all of them")
     return parser
 
 

@@ -1,9 +1,10 @@
-"""`streamflow demo`: events like those of a small shop, so that there is something to see."""
+"""`streamflow demo`: events like those of a small shop, now and then with an outage, so that there is much to see."""
 
 import asyncio
 import random
 import sys
 import time
+from typing import Any
 
 import httpx
 
@@ -11,6 +12,9 @@ from streamflow.shared.auth import mint
 from streamflow.shared.settings import Settings, read
 
 _TURN_SECONDS = 0.25
+_PERIOD_SECONDS, _OUT_FROM, _OUT_UNTIL = 180.0, 20.0, 60.0
+FAILURES, FAILURES_IN_OUTAGE = 0.01, 0.5
+"""Shares of the responses."""
 _TOKEN_SECONDS = 24 * 3600
 SOURCES = ("shop", "shop", "shop", "app", "app", "checkout", "search")
 PAGES = ("/", "/products", "/products/7", "/cart", "/checkout", "/help")
@@ -33,7 +37,8 @@ async def run(url: str, rate: float, seconds: float | None) -> int:
     async with httpx.AsyncClient(trust_env=False, headers={"Authorization": f"Bearer {token}"}) as client:
         while deadline is None or time.monotonic() < deadline:
             due = int((time.monotonic() - began) * rate) - sent + 1
-            events = [_event() for _ in range(min(due, 1000))]
+            failures = FAILURES_IN_OUTAGE if is_out(time.monotonic() - began) else FAILURES
+            events = [event(failures) for _ in range(min(due, 1000))]
             try:
                 answer = await client.post(f"{url.rstrip('/')}/events/batch", json={"events": events})
             except httpx.HTTPError as error:
@@ -52,18 +57,24 @@ async def run(url: str, rate: float, seconds: float | None) -> int:
     return 0
 
 
-def _event() -> dict[str, object]:
+def is_out(seconds: float) -> bool:
+    """Whether the shop has an outage so long after the demonstration began: 40 seconds of each three minutes."""
+    return _OUT_FROM <= seconds % _PERIOD_SECONDS < _OUT_UNTIL
+
+
+def event(failures: float) -> dict[str, Any]:
+    """An event; of the responses so many are failures."""
     kind = random.choice(TYPES)  # noqa: S311  # a demonstration, not a secret
     user = f"user-{min(int(random.expovariate(1 / 40)), 400)}"
-    event: dict[str, object] = {"type": kind, "source": random.choice(SOURCES), "user_id": user}  # noqa: S311
+    made: dict[str, Any] = {"type": kind, "source": random.choice(SOURCES), "user_id": user}  # noqa: S311
     if kind.startswith("web."):
-        event["data"] = {"page": random.choice(PAGES)}  # noqa: S311
+        made["data"] = {"page": random.choice(PAGES)}  # noqa: S311
     elif kind == "api.response":
-        failed = random.random() < 0.03  # noqa: PLR2004, S311
+        failed = random.random() < failures  # noqa: S311
         latency = round(random.lognormvariate(3.5, 0.6), 1)
-        event["data"] = {"status": 500 if failed else 200, "latency_ms": latency}
-        event["severity"] = "high" if failed else "low"
-    return event
+        made["data"] = {"status": 500 if failed else 200, "latency_ms": latency}
+        made["severity"] = "high" if failed else "low"
+    return made
 
 
 def _say(line: str) -> None:

@@ -9,7 +9,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 from pydantic import BaseModel
 
 from streamflow import __version__
-from streamflow.shared import errors
+from streamflow.shared import documentation, errors
 from streamflow.shared.observation import Observation, RequestMetrics
 from streamflow.shared.readiness import Check, Readiness, readiness
 
@@ -40,11 +40,14 @@ def service_app(
         description=description,
         version=__version__,
         lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
         # Observation is what sees requests; FastAPI's own would look for providers at each of them.
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     app.add_middleware(Observation, metrics=RequestMetrics(registry))
     errors.install(app)
+    documentation.install(app)
 
     @app.get("/health", tags=["operation"])
     async def health() -> Health:

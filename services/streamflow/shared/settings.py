@@ -1,5 +1,6 @@
 """What a service reads from its environment: types, what all have in common, the refusal of what is wrong."""
 
+from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 from urllib.parse import urlsplit
 
@@ -22,6 +23,9 @@ def _url(*schemes: str, file: str | None = None) -> AfterValidator:
     def check(url: SecretStr) -> SecretStr:
         value = url.get_secret_value()
         if file is not None and value.startswith(f"{file}:///") and value != f"{file}:///":
+            folder = Path(value.removeprefix(f"{file}:///")).absolute().parent
+            if not folder.is_dir():
+                raise ValueError(f"there is no folder {folder}")
             return url
         try:
             parts = urlsplit(value)

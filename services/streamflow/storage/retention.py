@@ -1,31 +1,12 @@
 """Retention: events are kept for so many days and then deleted, by the hour or when asked to."""
 
-import asyncio
-import logging
 from datetime import UTC, datetime, timedelta
 
 from prometheus_client import CollectorRegistry, Counter
-from pydantic import BaseModel
 
+from streamflow.shared.retention import Policy, Run, hourly
 from streamflow.storage.archive import Archive
 from streamflow.storage.database import DatabaseUnavailable
-
-_log = logging.getLogger(__name__)
-_EVERY_SECONDS = 3600.0
-
-
-class Policy(BaseModel):
-    """How long events are kept; those older than `before` are due to go."""
-
-    days: int
-    before: datetime
-
-
-class Run(BaseModel):
-    """What one run deleted: events older than `before`."""
-
-    deleted: int
-    before: datetime
 
 
 class Retention:
@@ -49,11 +30,4 @@ class Retention:
 
     async def run_hourly(self) -> None:
         """Delete what is due, every hour until cancelled."""
-        while True:
-            try:
-                done = await self.run()
-            except DatabaseUnavailable as error:
-                _log.warning("retention waits for its next hour: %s", error)
-            else:
-                _log.info("retention deleted %d events", done.deleted)
-            await asyncio.sleep(_EVERY_SECONDS)
+        await hourly(self.run, DatabaseUnavailable)

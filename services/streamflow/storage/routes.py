@@ -12,11 +12,12 @@ from pydantic import BaseModel
 from streamflow.shared.auth import REFUSED, Guard
 from streamflow.shared.errors import INVALID, ErrorAnswer, error_answer
 from streamflow.shared.events import Event
+from streamflow.shared.retention import Policy, Run
 from streamflow.storage import cursors
 from streamflow.storage.archive import Archive
 from streamflow.storage.database import DatabaseUnavailable
 from streamflow.storage.filters import Filters, GroupFilters, PageFilters
-from streamflow.storage.retention import Policy, Retention, Run
+from streamflow.storage.retention import Retention
 
 _EXPORTS = 2  # each holds a connection for as long as its client reads
 _AGAIN = {"Retry-After": "2"}

@@ -38,6 +38,10 @@ def snapshot(**fields: Any) -> WindowSnapshot:
         ("count < 500 over 1m", 0, {}, True),
         ("count <= 50 over 1m", 0, {"closed": False}, None),
         ("unique_users >= 7 over 1m", 0, {"closed": False}, True),
+        # Silence.
+        ("count < 1 over 1m", 0, {"count": 0}, True),
+        ("error_rate > 0.1 over 1m", 0, {"count": 0, "error_rate": 0.0}, False),
+        ("error_rate < 0.1 over 1m", 0, {"count": 0, "error_rate": 0.0}, False),
         # No figure.
         ("latency_p99 > 1 over 1m", 0, {"closed": False}, None),
         ("latency_p99 < 1 over 1m", 0, {}, False),

@@ -192,7 +192,7 @@ def test_the_policy_is_told(store: Stores) -> None:
 
 
 def test_it_runs_by_itself(store: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("streamflow.alerting.retention._EVERY_SECONDS", 0.05)
+    monkeypatch.setattr("streamflow.shared.retention._HOUR_SECONDS", 0.05)
 
     async def run() -> None:
         kept = store()

@@ -304,7 +304,7 @@ def test_retention_deletes_what_is_older_and_tells_how_many(database_url: str | 
 
 
 def test_retention_runs_by_itself(database_url: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("streamflow.storage.retention._EVERY_SECONDS", 0.05)
+    monkeypatch.setattr("streamflow.shared.retention._HOUR_SECONDS", 0.05)
     with Storage(database_url) as storage:
         storage.wait_until_ready()
         storage.store(

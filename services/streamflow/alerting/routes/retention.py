@@ -2,9 +2,10 @@
 
 from fastapi import APIRouter
 
-from streamflow.alerting.retention import Policy, Retention, Run
+from streamflow.alerting.retention import Retention
 from streamflow.alerting.routes.errors import LATER
 from streamflow.shared.auth import REFUSED, Guard
+from streamflow.shared.retention import Policy, Run
 
 
 def retention_routes(retention: Retention, guard: Guard) -> APIRouter:

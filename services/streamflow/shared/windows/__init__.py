@@ -66,7 +66,10 @@ class Windows(Protocol):
         """Count all of a tally; where some of its ids were counted before, count nothing and return those."""
 
     async def due(self, now: float) -> tuple[WindowSnapshot, ...]:
-        """Close the windows that have ended, and take the snapshots that are to be published now.
+        """Begin the windows of now, close those that have ended, and take the snapshots that are to be published now.
+
+        So a window is closed, and published, when nothing was counted in it, too: silence is told, which nobody's
+        absence looks like.
 
         For LEASE_SECONDS nobody else is given them.
         """

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from uuid import UUID
 
 from streamflow.shared.readiness import Check
@@ -52,15 +53,14 @@ class MemoryWindows:
             return frozenset(seen)
         self._seen.update(dict.fromkeys(tally.ids, now + self._terms.remember))
         for span, cell in tally.cells.items():
-            if span not in self._kept:
-                self._kept[span] = _Kept()
-                self._open.add(span)
-            kept = self._kept[span]
+            kept = self._begin(span)
             kept.add(cell)
             self._due.setdefault(span, max(now, kept.published + self._terms.gap))
         return frozenset()
 
     async def due(self, now: float) -> tuple[WindowSnapshot, ...]:
+        for kind in WINDOWS.values():
+            self._begin(kind.containing(datetime.fromtimestamp(now, UTC)))
         for span in [each for each in self._open if each.end.timestamp() + self._terms.grace <= now]:
             self._open.discard(span)
             fields = self._kept[span].fields
@@ -87,7 +87,8 @@ class MemoryWindows:
                 self._due[each.span] = max(now, kept.published + self._terms.gap)
 
     async def latest(self, name: WindowName, limit: int) -> tuple[WindowSnapshot, ...]:
-        spans = sorted((each for each in self._kept if each.window == name), key=lambda each: each.start)
+        counted = (span for span, kept in self._kept.items() if span.window == name and kept.fields["count"])
+        spans = sorted(counted, key=lambda each: each.start)
         return tuple(self._snapshot(span) for span in reversed(spans[-limit:]))
 
     async def of(self, spans: tuple[Span, ...]) -> tuple[WindowSnapshot, ...]:
@@ -112,6 +113,12 @@ class MemoryWindows:
 
     async def close(self) -> None:
         """Nothing to let go of: others in this process may go on."""
+
+    def _begin(self, span: Span) -> _Kept:
+        if span not in self._kept:
+            self._kept[span] = _Kept()
+            self._open.add(span)
+        return self._kept[span]
 
     def _snapshot(self, span: Span) -> WindowSnapshot:
         if (kept := self._kept.get(span)) is None:

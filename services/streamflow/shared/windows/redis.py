@@ -3,6 +3,7 @@
 import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -62,7 +63,9 @@ class RedisWindows:
         return frozenset(tally.ids[number] for number in seen)
 
     async def due(self, now: float) -> tuple[WindowSnapshot, ...]:
-        return _snapshots(await self._run(self._due, TOP_SOURCES, now, LEASE_SECONDS, MOST_DUE))
+        moment = datetime.fromtimestamp(now, UTC)
+        running = [each for kind in WINDOWS.values() for each in self._times(kind.containing(moment))]
+        return _snapshots(await self._run(self._due, TOP_SOURCES, now, LEASE_SECONDS, MOST_DUE, *running))
 
     async def published(self, snapshots: tuple[WindowSnapshot, ...], now: float) -> None:
         told = [each for one in snapshots for each in (_name(one.span), one.revision)]
@@ -98,19 +101,24 @@ class RedisWindows:
 
     def _told(self, span: Span, cell: Cell, now: float) -> dict[str, object]:
         kind = WINDOWS[span.window]
-        end = int(span.end.timestamp())
         kept = int(kind.kept.total_seconds())
+        window, closes, expires = self._times(span)
         return {
-            "window": _name(span),
+            "window": window,
             "kind": span.window,
             "start": int(span.start.timestamp()),
-            "closes": end + self._terms.grace,
-            "expires": end + kept,
+            "closes": closes,
+            "expires": expires,
             "oldest": int(now) - kept - int(kind.length.total_seconds()),
             "counts": cell.counts,
             "sources": cell.sources,
             "users": sorted(cell.users),
         }
+
+    def _times(self, span: Span) -> tuple[str, float, int]:
+        """A window's name, when it closes and when it is forgotten, in seconds since the Unix epoch."""
+        end = int(span.end.timestamp())
+        return _name(span), end + self._terms.grace, end + int(WINDOWS[span.window].kept.total_seconds())
 
 
 @asynccontextmanager

@@ -5,7 +5,7 @@ KEYS[1] is the prefix of all keys (`windows`); a window goes by its name and sta
     windows:5m:1767225600          hash: the fields of a Cell, revision, closed; the revision that was last taken, when
     windows:5m:1767225600:sources  sorted set: events of each source, negative, so that equal ones go by name
     windows:5m:1767225600:users    HyperLogLog
-    windows:of:5m                  sorted set: the kind's windows, by start
+    windows:of:5m                  sorted set: the kind's windows in which something was counted, by start
     windows:open                   sorted set: windows that aren't closed, by the moment of closing
     windows:changed                sorted set: windows to publish, by the moment from which on they may be
     windows:seen:…                 an event that was counted, by the 16 bytes of its id
@@ -38,12 +38,12 @@ for _, mark in ipairs(marks) do redis.call('SET', mark, '1', 'EX', ARGV[2]) end
 for _, cell in ipairs(cjson.decode(ARGV[6])) do
   local key = prefix .. ':' .. cell.window
   local sources, users = key .. ':sources', key .. ':users'
+  if redis.call('EXISTS', key) == 0 then redis.call('ZADD', prefix .. ':open', cell.closes, cell.window) end
   for field, events in pairs(cell.counts) do redis.call('HINCRBY', key, field, events) end
-  if redis.call('HINCRBY', key, 'revision', 1) == 1 then
-    local index = prefix .. ':of:' .. cell.kind
-    redis.call('ZADD', prefix .. ':open', cell.closes, cell.window)
+  redis.call('HINCRBY', key, 'revision', 1)
+  local index = prefix .. ':of:' .. cell.kind
+  if redis.call('ZADD', index, cell.start, cell.window) == 1 then
     redis.call('ZREMRANGEBYSCORE', index, '-inf', '(' .. string.format('%.0f', cell.oldest))
-    redis.call('ZADD', index, cell.start, cell.window)
   end
   local room = tonumber(ARGV[4]) - redis.call('ZCARD', sources)
   for source, events in pairs(cell.sources) do
@@ -59,9 +59,17 @@ end
 return seen
 """
 
-# ARGV: most sources of a snapshot, now, seconds of the lease, most windows. Closes and gives windows.
+# ARGV: most sources of a snapshot, now, seconds of the lease, most windows, then of each window that runs now its name,
+# when it closes and when it expires. Begins, closes and gives windows.
 DUE = f"""{_TELL}
 local open, changed, now, most = KEYS[1] .. ':open', KEYS[1] .. ':changed', tonumber(ARGV[2]), ARGV[4]
+for at = 5, #ARGV, 3 do
+  local key = KEYS[1] .. ':' .. ARGV[at]
+  if redis.call('HSETNX', key, 'revision', 0) == 1 then
+    redis.call('ZADD', open, ARGV[at + 1], ARGV[at])
+    redis.call('EXPIREAT', key, ARGV[at + 2])
+  end
+end
 for _, window in ipairs(redis.call('ZRANGEBYSCORE', open, '-inf', now, 'LIMIT', 0, most)) do
   local key = KEYS[1] .. ':' .. window
   redis.call('ZREM', open, window)

@@ -1,0 +1,43 @@
+"""Retention: what is kept for so many days, and what a run deletes of it."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+
+from pydantic import BaseModel
+
+_log = logging.getLogger(__name__)
+_HOUR_SECONDS = 3600.0
+_AGAIN_SECONDS = 60.0
+
+
+class Policy(BaseModel):
+    """How long it is kept; what is older than `before` is due to go."""
+
+    days: int
+    before: datetime
+
+
+class Run(BaseModel):
+    """What one run deleted: all that was older than `before`."""
+
+    deleted: int
+    before: datetime
+
+
+async def hourly(run: Callable[[], Awaitable[Run]], away: type[Exception]) -> None:
+    """Delete what is due, every hour until cancelled; sooner again while the database is away."""
+    told = False
+    while True:
+        wait = _HOUR_SECONDS
+        try:
+            done = await run()
+        except away as error:
+            if not told:
+                _log.warning("retention waits for the database: %s", error)
+            told, wait = True, _AGAIN_SECONDS
+        else:
+            told = False
+            _log.info("retention deleted %d", done.deleted)
+        await asyncio.sleep(wait)
