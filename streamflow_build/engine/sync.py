@@ -7,7 +7,7 @@ has all (https://github.com/tonistiigi/fsutil, ``send.go``). So a context travel
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import unquote
@@ -32,7 +32,7 @@ _WILD = frozenset("*?[\\")
 async def send(stream: Stream[Any, Any], files: Sequence[ContextFile]) -> None:
     """Answer one call of ``FileSync/DiffCopy``. Raises GRPCError where the engine tells of an error."""
     contents: list[bytes] = []
-    for stat, content in _entries(_wanted(files, _followed(stream.metadata or {}))):
+    for stat, content in _entries(_wanted(files, _followed(stream.metadata))):
         contents.append(content)
         await stream.send_message(Packet(type=_STAT, stat=stat))
     await stream.send_message(Packet(type=_STAT))
@@ -52,12 +52,12 @@ async def _send_content(stream: Stream[Any, Any], number: int, content: bytes) -
     await stream.send_message(Packet(type=_DATA, ID=number))
 
 
-def _followed(metadata: Mapping[str, Any]) -> set[str]:
+def _followed(metadata: Any) -> set[str]:
     """The paths that the engine says it needs; none where it needs all, as of the root.
 
     Where one isn't ASCII, all are percent-encoded (BuildKit's ``session/filesync/filesync.go``).
     """
-    paths: list[str] = metadata.getall("followpaths", []) if hasattr(metadata, "getall") else []
+    paths: list[str] = metadata.getall("followpaths", [])
     if "followpaths-encoded" in metadata:
         paths = [unquote(path) for path in paths]
     followed = {posixpath.normpath(f"/{path}").strip("/") for path in paths}
@@ -65,8 +65,9 @@ def _followed(metadata: Mapping[str, Any]) -> set[str]:
 
 
 def _wanted(files: Sequence[ContextFile], followed: set[str]) -> Sequence[ContextFile]:
-    """The files that the engine needs: more than it asks for where it asks for patterns, or a link may lead on."""
-    if not followed or any(_WILD & set(path) for path in followed) or any(file.target for file in files):
+    """The files that the engine needs: all of them where it asks for a pattern, or by way of a link."""
+    links = {file.path for file in files if file.target is not None}
+    if not followed or any(_WILD & set(path) or links & {path, *_above(path)} for path in followed):
         return files
     return [file for file in files if followed & {file.path, *_above(file.path)}]
 

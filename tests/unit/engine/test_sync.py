@@ -27,6 +27,10 @@ FILES = (
     ContextFile("app.txt", 0o644, b"txt"),
 )
 
+PATHS = [
+    "Dockerfile", "app", "app/a.sh", "app/deep", "app/deep/b.py", "app-more", "app-more/c.py", "app.txt",
+]  # fmt: skip
+
 
 class Receiver:
     """The engine's end: what it was told of, and what the files hold that it asked for."""
@@ -129,15 +133,20 @@ def test_only_what_the_engine_needs_is_sent(asked: list[str], sent: list[str]) -
 
 @pytest.mark.parametrize("asked", ["app/*.sh", "a?p", "[a]pp", "app\\*", "/", "."])
 def test_all_is_sent_where_it_asks_for_a_pattern_or_the_root(asked: str) -> None:
-    assert received(*FILES, metadata=[("followpaths", asked)]).paths == received(*FILES).paths
+    assert received(*FILES, metadata=[("followpaths", asked)]).paths == PATHS
 
 
-def test_all_is_sent_where_a_link_may_lead_on() -> None:
+@pytest.mark.parametrize(
+    ("asked", "sent"),
+    [
+        ("link", [*PATHS, "link"]),
+        ("link/a.sh", [*PATHS, "link"]),
+        ("Dockerfile", ["Dockerfile"]),
+    ],
+)
+def test_all_is_sent_where_a_link_leads_on(asked: str, sent: list[str]) -> None:
     link = ContextFile("link", 0o755, b"", target="app")
-    assert received(*FILES, link, metadata=[("followpaths", "link/a.sh")]).paths == [
-        *received(*FILES).paths,
-        "link",
-    ]
+    assert received(*FILES, link, metadata=[("followpaths", asked)]).paths == sent
 
 
 def test_a_path_may_be_asked_for_percent_encoded() -> None:
