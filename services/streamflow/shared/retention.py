@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 _log = logging.getLogger(__name__)
 _HOUR_SECONDS = 3600.0
-_AGAIN_SECONDS = 60.0
+_AGAIN_SECONDS = 1.0
 
 
 class Policy(BaseModel):
