@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
+from itertools import chain
 
 from streamflow_build.model.image import ContextFile
 
@@ -16,6 +17,6 @@ def shared_key(files: Iterable[ContextFile]) -> str:
     take a context for another one's.
     """
     digest = hashlib.sha256()
-    for file in files:
-        digest.update(file.identity)
+    for part in chain.from_iterable(file.identity for file in files):
+        digest.update(part)
     return digest.hexdigest()

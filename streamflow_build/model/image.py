@@ -52,10 +52,10 @@ class ContextFile(msgspec.Struct, frozen=True):
     target: str | None = None
 
     @property
-    def identity(self) -> bytes:
-        """Bytes that no other file has, nor two files one after the other."""
+    def identity(self) -> tuple[bytes, bytes]:
+        """Bytes that, one after the other, no other file has, nor two files together; the content is no copy."""
         head = f"{self.path}\0{self.mode:o}\0{self.target or ''}\0{len(self.content)}\0"
-        return head.encode() + self.content
+        return head.encode(), self.content
 
 
 class BuildRequest(msgspec.Struct, frozen=True):

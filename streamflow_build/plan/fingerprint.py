@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
+from itertools import chain
 
 import msgspec
 
@@ -44,7 +45,8 @@ def inputs(
         owners = [p for p in paths if file.path == p or file.path.startswith(f"{p}/")]
         groups.setdefault(max(owners, key=len, default=file.path), []).append(file)
     hashes = {
-        name: _digest(file.identity for file in files).hexdigest()[:16] for name, files in groups.items()
+        name: _digest(chain.from_iterable(file.identity for file in files)).hexdigest()[:16]
+        for name, files in groups.items()
     }
     hashes[f"base {base[0]}"] = _digest([base[1].encode()]).hexdigest()[:16]
     if labels:
