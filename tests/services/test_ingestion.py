@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import signal
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -232,6 +233,22 @@ class TestRefusing:
         assert answer.status_code == 413
         assert answer.headers["X-Correlation-ID"] == answer.json()["error"]["correlation_id"]
         assert answer.json()["error"]["message"] == "a body may have 2000 bytes"
+        told = ask(app, "GET", "/metrics").text
+        assert 'http_requests_total{method="POST",route="/events",status="413"} 1.0' in told
+
+    @pytest.mark.parametrize("path", ["/events", "/events/validate"])
+    def test_a_body_of_which_half_comes(self, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("streamflow.shared.bodies.SECONDS", 0.3)
+        with served(app_on(Kept())) as url:
+            host, port = url.removeprefix("http://").split(":")
+            with socket.create_connection((host, int(port)), timeout=10) as client:
+                client.sendall(
+                    f"POST {path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {TOKEN}\r\n"
+                    "Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{".encode()
+                )
+                answer = b"".join(iter(lambda: client.recv(65536), b""))  # to the end: the server hangs up
+        assert answer.startswith(b"HTTP/1.1 408 ")
+        assert b"the body was not there within 0.3 s" in answer
 
     def test_a_client_over_its_rate_is_told_when_to_go_on(self) -> None:
         app = app_on(Kept(), rate_limit=100)
