@@ -58,10 +58,35 @@ def test_dead_letters_are_listed_and_put_back(rabbitmq_url: str) -> None:
 
     assert listed.stdout == "first\tstorage.events\tit is no event\nsecond\tstorage.events\tit is no event\n"
     assert (one.returncode, one.stderr) == (0, "streamflow dead: 1 put back\n")
-    assert (unknown.returncode, unknown.stderr) == (1, "streamflow dead: 0 put back\n")
+    assert (unknown.returncode, unknown.stderr) == (
+        1,
+        "streamflow dead: there is no third\nstreamflow dead: 0 put back\n",
+    )
     assert left.stdout == "second\tstorage.events\tit is no event\n"
     assert (rest.returncode, rest.stderr) == (0, "streamflow dead: 1 put back\n")
     assert (none.returncode, none.stdout) == (0, "")
+
+
+def test_a_dead_letter_is_looked_at_and_forgotten(rabbitmq_url: str) -> None:
+    bury(rabbitmq_url, "first", "second")
+
+    shown = dead("show", "first", RABBITMQ_URL=rabbitmq_url)
+    dropped = dead("drop", "first", RABBITMQ_URL=rabbitmq_url)
+    left = dead("list", RABBITMQ_URL=rabbitmq_url)
+    rest = dead("drop", "--all", RABBITMQ_URL=rabbitmq_url)
+    none = dead("show", "second", RABBITMQ_URL=rabbitmq_url)
+
+    assert (shown.returncode, shown.stdout, shown.stderr) == (0, "[]\n", "")
+    assert (dropped.returncode, dropped.stderr) == (0, "streamflow dead: 1 forgotten\n")
+    assert left.stdout == "second\tstorage.events\tit is no event\n"
+    assert (rest.returncode, rest.stderr) == (0, "streamflow dead: 1 forgotten\n")
+    assert (none.returncode, none.stderr) == (1, "streamflow dead: there is no second\n")
+
+
+def test_a_password_that_is_refused(rabbitmq_url: str) -> None:
+    wrong = dead("list", RABBITMQ_URL=rabbitmq_url.replace("streamflow:streamflow@", "streamflow:wrong@"))
+    assert wrong.returncode == 1
+    assert wrong.stderr == "streamflow dead: RabbitMQ refuses the user or password of RABBITMQ_URL\n"
 
 
 def test_what_it_wants_to_be_told() -> None:

@@ -36,6 +36,8 @@ def test_a_service_starts_alone_answers_and_stops(service: str, start: Start) ->
     assert exit_code == 0
     assert running.errors() == ""
     records = running.records()
+    warned = "RABBITMQ_URL is not set: no other service gets what this one publishes"
+    assert [r["message"] for r in records if r["level"] == "warning"] == [warned]
     assert {(r["service"], r["version"], r["environment"]) for r in records} == {
         (service, VERSION, "staging")
     }

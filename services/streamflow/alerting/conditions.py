@@ -48,4 +48,7 @@ def parse(text: object) -> Condition:
         raise ConditionError(f"there is no metric `{metric}`; there are {', '.join(METRICS)}")
     if window not in WINDOWS:
         raise ConditionError(f"there is no window `{window}`; there are {', '.join(WINDOWS)}")
-    return Condition(metric, found["comparison"], float(found["threshold"]), window)
+    threshold = float(found["threshold"])
+    if metric == "error_rate" and not 0 <= threshold <= 1:
+        raise ConditionError("error_rate is a share, from 0 to 1: 5% is 0.05")
+    return Condition(metric, found["comparison"], threshold, window)

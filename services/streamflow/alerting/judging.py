@@ -11,15 +11,14 @@ _GROWING = frozenset({"count", "unique_users"})
 def verdict(condition: Condition, minimum_count: int, snapshot: WindowSnapshot) -> bool | None:
     """Whether the condition holds; None while the window is open and may still say otherwise.
 
-    `count > 100` holds as soon as it is passed, and fails only when the window closes; `count < 10` is known only
-    then. Rates and percentiles count as known from `minimum_count` events on. A closed window with fewer events, or
-    without a figure for the metric, doesn't fulfil the condition.
+    An open window may fulfil a condition, as soon as it has `minimum_count` events, and never fails it: its first
+    event says nothing of the rest. Of what only grows, `count < 10` is known only when it closes. A closed window with
+    fewer events, or without a figure for the metric, doesn't fulfil the condition.
     """
     value = metric(snapshot, condition.metric)
     known = value is not None and snapshot.count >= minimum_count
     holds = known and value is not None and condition.holds(value)
     if snapshot.closed:
         return holds
-    if condition.metric in _GROWING:
-        return True if holds and condition.comparison.startswith(">") else None
-    return holds if known else None
+    final = condition.metric not in _GROWING or condition.comparison.startswith(">")
+    return True if holds and final else None

@@ -4,6 +4,7 @@ Each function works within a transaction of its caller's. Statements that change
 be in, so that of two replicas that want the same change one makes it.
 """
 
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
@@ -69,7 +70,7 @@ async def fire(
     if not rows:
         return None
     alert = read(rows[0])
-    await outbox.put(session, alert, "fired", rule.channels, correlation_id)
+    await outbox.put(session, alert, "fired", _places(rule.channels), correlation_id)
     return alert
 
 
@@ -107,13 +108,13 @@ async def acknowledge(session: Session, alert_id: UUID, by: str) -> Alert:
 
 
 async def resolve(session: Session, alert_id: UUID, by: str) -> Alert:
-    """An alert's cause is gone. Raises NoSuch, Illegal."""
+    """An alert's cause is gone; who was told of it is told so. Raises NoSuch, Illegal."""
     before, now = await one(session, alert_id), await session.now()
     rows = await session.rows(_RESOLVE, alert_id, now, by, _seconds(before, now))
     if not rows:
         raise Illegal("the alert is resolved already")
     alert = read(rows[0])
-    await outbox.put(session, alert, "resolved", (), correlation.current())
+    await outbox.put(session, alert, "resolved", await outbox.told(session, alert_id), correlation.current())
     return alert
 
 
@@ -141,8 +142,12 @@ async def escalate(session: Session, alert_id: UUID, channels: tuple[Channel, ..
     if not rows:
         return None
     alert = read(rows[0])
-    await outbox.put(session, alert, "escalated", channels, alert.correlation_id)
+    await outbox.put(session, alert, "escalated", _places(channels), alert.correlation_id)
     return alert
+
+
+def _places(channels: tuple[Channel, ...]) -> Iterator[outbox.Place]:
+    return ((channel.kind, channel.target) for channel in channels)
 
 
 def read(row: Row) -> Alert:

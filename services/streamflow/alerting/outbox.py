@@ -5,6 +5,7 @@ moving the moment at which it is due. Whoever dies with a claim leaves the row t
 between sending and noting that it was sent, it is sent again.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from urllib.parse import urlsplit
@@ -13,9 +14,10 @@ from uuid import UUID, uuid4
 from pydantic import SecretStr
 
 from streamflow.alerting.alerts import Alert, AlertChange, Change, Notification
-from streamflow.alerting.rules import Channel
 from streamflow.alerting.store import Session, Store
 
+Place = tuple[str, str]
+"""A channel's kind and its target."""
 BUS = "bus"
 """The kind of what is published on the bus instead of sent to a channel."""
 _ADD = """
@@ -45,6 +47,7 @@ _MISSED = """
 UPDATE alerting_outbox SET state = $3, due_at = $4, last_error = $5
 WHERE id = $1 AND attempts = $2 AND state = 'pending'
 """
+_TOLD = "SELECT DISTINCT kind, target FROM alerting_outbox WHERE alert_id = $1 AND kind <> 'bus'"
 _OF_ALERT = """
 SELECT id, change, kind, target, state, attempts, last_error, created_at, sent_at FROM alerting_outbox
 WHERE alert_id = $1 AND kind <> 'bus' ORDER BY created_at, id
@@ -66,15 +69,20 @@ class Item:
 
 
 async def put(
-    session: Session, alert: Alert, change: Change, channels: tuple[Channel, ...], correlation_id: str | None
+    session: Session, alert: Alert, change: Change, places: Iterable[Place], correlation_id: str | None
 ) -> None:
-    """Tell the bus, and these channels, of a change when the transaction is kept."""
+    """Tell the bus, and these places, of a change when the transaction is kept."""
     payload = AlertChange(alert=alert, change=change).model_dump_json()
     now = await session.now()
-    # A channel that is named twice is told once.
-    told = dict.fromkeys((channel.kind, channel.target) for channel in channels)
-    for kind, target in ((BUS, ""), *told):
+    # A place that is named twice is told once.
+    for kind, target in ((BUS, ""), *dict.fromkeys(places)):
         await session.rows(_ADD, uuid4(), alert.id, change, kind, target, payload, correlation_id, now)
+
+
+async def told(session: Session, alert_id: UUID) -> tuple[Place, ...]:
+    """Where an alert was told of, or is to be."""
+    rows = await session.rows(_TOLD, alert_id)
+    return tuple((str(row["kind"]), str(row["target"])) for row in rows)
 
 
 async def claim(store: Store, *, bus: bool, most: int, lease: timedelta) -> tuple[Item, ...]:

@@ -15,7 +15,6 @@ class Settings(shared.Settings):
     """What alerting reads from its environment."""
 
     database_url: shared.DatabaseUrl | None = None
-    rabbitmq_url: shared.BrokerUrl | None = None
     analytics_url: shared.ServiceUrl | None = None
     alert_retention_days: int = Field(
         default=90, ge=1, le=36_500, description="days that an alert is kept after it was resolved"

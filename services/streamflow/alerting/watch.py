@@ -56,6 +56,8 @@ class Watch:
     async def _judge(self, snapshot: WindowSnapshot, correlation_id: str | None) -> None:
         changed: list[Alert] = []
         async with self._store.transaction() as session:
+            if snapshot.start > await session.now():
+                return  # a client's clock is ahead: what now is decides, and this window when it has begun
             rules = await rulebook.to_judge(session, snapshot)
             verdicts = [(rule, verdict(rule.parsed(), rule.minimum_count, snapshot)) for rule in rules]
             known = tuple(rule for rule, holds in verdicts if holds is not None)

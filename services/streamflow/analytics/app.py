@@ -30,7 +30,6 @@ _LINGER_SECONDS = 0.02
 class Settings(shared.Settings):
     """What analytics reads from its environment."""
 
-    rabbitmq_url: shared.BrokerUrl | None = None
     redis_url: shared.RedisUrl | None = None
     allowed_lateness: int = Field(
         default=3600,

@@ -19,6 +19,7 @@ from streamflow.shared.windows.snapshot import WindowSnapshot
 _log = logging.getLogger(__name__)
 _TICK_SECONDS = 0.05
 _AWAY_SECONDS = 1.0
+_TOLD_AT = 3  # attempts in a row: at a start the first connection takes a moment
 _LAST_SECONDS = 2.0  # to finish what is being published, at the end
 
 
@@ -70,17 +71,17 @@ class Publishing:
         await self._bus.publish(ANALYTICS, Message(snapshot.model_dump_json().encode()))
 
     async def _run(self) -> None:
-        away = False
+        failed = 0
         while not self._ending.is_set():
             pause = _TICK_SECONDS
             try:
                 await self.once()
-                away = False
+                failed = 0
             except Exception as error:  # noqa: BLE001  # whatever it is, later windows are to be published
                 expected = isinstance(error, BusUnavailable | WindowsUnavailable)
-                if not away:
+                failed, pause = failed + 1, _AWAY_SECONDS
+                if failed == (_TOLD_AT if expected else 1):
                     _log.warning("windows are not published: %s", error, exc_info=not expected)
-                away, pause = True, _AWAY_SECONDS
             with suppress(TimeoutError):
                 async with asyncio.timeout(pause):
                     await self._ending.wait()

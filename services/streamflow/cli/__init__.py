@@ -56,9 +56,13 @@ def _parser() -> argparse.ArgumentParser:
     buried = burying.add_subparsers(dest="action", metavar="ACTION", required=True)
     listing = buried.add_parser("list", help="show each one's id, queue and reason")
     listing.set_defaults(ids=(), all=False)
-    requeuing = buried.add_parser("requeue", help="put them back where they came from")
-    requeuing.add_argument("ids", nargs="*", metavar="ID", help="which, as `list` shows them")
-    requeuing.add_argument("--all", action="store_true", help="all of them")
+    showing_one = buried.add_parser("show", help="print what one holds")
+    showing_one.add_argument("ids", nargs=1, metavar="ID", help="which, as `list` shows it")
+    showing_one.set_defaults(all=False)
+    for verb, what in (("requeue", "put them back where they came from"), ("drop", "forget them")):
+        chosen = buried.add_parser(verb, help=what)
+        chosen.add_argument("ids", nargs="*", metavar="ID", help="which, as `list` shows them")
+        chosen.add_argument("--all", action="store_true", help="all of them")
     return parser
 
 

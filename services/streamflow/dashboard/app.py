@@ -38,7 +38,6 @@ _RETRY_SECONDS = 2
 class Settings(shared.Settings):
     """What dashboard reads from its environment."""
 
-    rabbitmq_url: shared.BrokerUrl | None = None
     redis_url: shared.RedisUrl | None = None
     storage_url: shared.ServiceUrl | None = None
     alerting_url: shared.ServiceUrl | None = None

@@ -28,7 +28,6 @@ SERVICE = "ingestion"
 class Settings(shared.Settings):
     """What ingestion reads from its environment."""
 
-    rabbitmq_url: shared.BrokerUrl | None = None
     redis_url: shared.RedisUrl | None = None
     storage_url: shared.ServiceUrl | None = None
     rate_limit: int = Field(default=20_000, ge=100, description="events a second of one client")

@@ -90,7 +90,12 @@ def _now() -> datetime:
 class Event(BaseModel):
     """One thing that happened at a source. Timestamps without an offset are refused; all become UTC."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # What a page to try it begins with: without an id, for the same one again changes nothing.
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        json_schema_extra={"examples": [{"type": "web.click", "source": "shop", "data": {"page": "/"}}]},
+    )
 
     id: UUID = Field(default_factory=uuid4)
     type: EventType

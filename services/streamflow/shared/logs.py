@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 import sys
 from datetime import UTC, datetime
 
@@ -9,6 +10,8 @@ from streamflow import __version__
 from streamflow.shared import correlation
 from streamflow.shared.settings import Settings
 
+# Browsers can give a WebSocket its token in the address alone, which the server tells of.
+_TOKEN = re.compile(r"(access_token=)[^&\s\"']+")
 _encode = json.JSONEncoder(default=str).encode  # json.dumps would make an encoder for each line
 
 
@@ -24,15 +27,19 @@ class JsonFormatter(logging.Formatter):
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "message": record.getMessage(),
+            "message": _harmless(record.getMessage()),
             **self._common,
         }
         if (correlation_id := correlation.current()) is not None:
             line["correlation_id"] = correlation_id
         line.update(getattr(record, "fields", {}))
         if record.exc_info:
-            line["exception"] = self.formatException(record.exc_info)
+            line["exception"] = _harmless(self.formatException(record.exc_info))
         return _encode(line)
+
+
+def _harmless(text: str) -> str:
+    return _TOKEN.sub(r"\1***", text) if "access_token=" in text else text
 
 
 def configure(service: str, settings: Settings) -> None:

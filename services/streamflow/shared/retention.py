@@ -10,6 +10,7 @@ from pydantic import BaseModel
 _log = logging.getLogger(__name__)
 _HOUR_SECONDS = 3600.0
 _AGAIN_SECONDS = 1.0
+_TOLD_AT = 3  # attempts in a row: at a start the first connection takes a moment
 
 
 class Policy(BaseModel):
@@ -28,16 +29,16 @@ class Run(BaseModel):
 
 async def hourly(run: Callable[[], Awaitable[Run]], away: type[Exception]) -> None:
     """Delete what is due, every hour until cancelled; sooner again while the database is away."""
-    told = False
+    failed = 0
     while True:
         wait = _HOUR_SECONDS
         try:
             done = await run()
         except away as error:
-            if not told:
+            failed, wait = failed + 1, _AGAIN_SECONDS
+            if failed == _TOLD_AT:
                 _log.warning("retention waits for the database: %s", error)
-            told, wait = True, _AGAIN_SECONDS
         else:
-            told = False
+            failed = 0
             _log.info("retention deleted %d", done.deleted)
         await asyncio.sleep(wait)

@@ -1,5 +1,6 @@
 """Running one service as a process: settings, logs, server, and a clean end on SIGTERM."""
 
+import logging
 import signal
 import socket
 import sys
@@ -12,6 +13,7 @@ from fastapi import FastAPI
 from streamflow.shared import logs
 from streamflow.shared.settings import S, Settings, SettingsError, read
 
+_log = logging.getLogger(__name__)
 _LARGEST_FRAME = 1 << 20  # bytes of a WebSocket's message
 
 
@@ -25,8 +27,15 @@ def run(service: str, settings_type: type[S], create_app: Callable[[S], FastAPI]
         print(f"streamflow {service} cannot start: {error}", file=sys.stderr)  # noqa: T201
         return 2
     logs.configure(service, settings)
+    _warn_of_no_bus(settings)
     serve(create_app(settings), settings)
     return 0
+
+
+def _warn_of_no_bus(settings: Settings) -> None:
+    """A service by itself that reaches no other looks well: what it takes in goes nowhere, and nobody notices."""
+    if settings.environment != "development" and settings.rabbitmq_url is None:
+        _log.warning("RABBITMQ_URL is not set: no other service gets what this one publishes")
 
 
 def try_port(settings: Settings) -> None:

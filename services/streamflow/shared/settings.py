@@ -76,6 +76,7 @@ class Settings(BaseSettings):
         validate_default=True,
         description="signs and checks tokens (HS256); the default is refused outside of development",
     )
+    rabbitmq_url: BrokerUrl | None = None
     shutdown_timeout: int = Field(
         default=8,
         ge=1,

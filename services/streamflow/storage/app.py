@@ -26,7 +26,6 @@ class Settings(shared.Settings):
     """What storage reads from its environment."""
 
     database_url: shared.DatabaseUrl | None = None
-    rabbitmq_url: shared.BrokerUrl | None = None
     retention_days: int = Field(default=90, ge=1, le=36_500, description="days that an event is kept")
 
 

@@ -25,7 +25,9 @@ def snapshot(**fields: Any) -> WindowSnapshot:
         ("error_rate > 0.1 over 1m", 0, {"error_rate": 0.2}, True),
         ("error_rate > 0.1 over 1m", 0, {"error_rate": 0.1}, False),
         ("error_rate > 0.1 over 1m", 0, {"error_rate": 0.2, "closed": False}, True),
-        ("error_rate > 0.1 over 1m", 0, {"error_rate": 0.0, "closed": False}, False),
+        # The first events of a window say that it holds, and never that it doesn't.
+        ("error_rate > 0.1 over 1m", 0, {"error_rate": 0.0, "closed": False}, None),
+        ("error_rate < 0.1 over 1m", 0, {"error_rate": 0.0, "closed": False}, True),
         # Too few events say nothing while more may come, and that it doesn't hold when they didn't.
         ("error_rate > 0.1 over 1m", 101, {"error_rate": 1.0, "closed": False}, None),
         ("error_rate > 0.1 over 1m", 101, {"error_rate": 1.0}, False),
@@ -46,7 +48,8 @@ def snapshot(**fields: Any) -> WindowSnapshot:
         ("latency_p99 > 1 over 1m", 0, {"closed": False}, None),
         ("latency_p99 < 1 over 1m", 0, {}, False),
         ("latency_p95 >= 2 over 1m", 0, {}, True),
-        ("latency_p50 > 2 over 1m", 0, {"closed": False}, False),
+        ("latency_p50 > 2 over 1m", 0, {"closed": False}, None),
+        ("latency_p50 > 2 over 1m", 0, {}, False),
     ],
 )
 def test_verdicts(condition: str, minimum: int, fields: dict[str, Any], expected: bool | None) -> None:
@@ -67,7 +70,8 @@ def test_each_metric_of_a_condition_is_in_a_window() -> None:
 def test_what_an_open_window_says_of_a_count_stays_true(
     name: str, comparison: str, threshold: int, count: int
 ) -> None:
-    condition = parse(f"{name} {comparison} {threshold} over 1m")
+    limit = threshold / 200 if name == "error_rate" else threshold
+    condition = parse(f"{name} {comparison} {limit} over 1m")
     early = verdict(condition, 0, snapshot(count=count // 2, unique_users=count // 2, closed=False))
     late = verdict(condition, 0, snapshot(count=count, unique_users=count))
     assert late is not None

@@ -11,7 +11,7 @@ from uuid import uuid4
 from streamflow.alerting import outbox
 from streamflow.alerting.alerts import Alert
 from streamflow.alerting.outbox import Item
-from streamflow.alerting.rules import Level, Webhook
+from streamflow.alerting.rules import Level
 from streamflow.alerting.store import Store, StoreUnavailable
 
 from .desk import until
@@ -46,8 +46,8 @@ async def filled(store: Store, count: int) -> None:
         try:
             async with store.transaction() as session:
                 for number in range(count):
-                    channel = Webhook(kind="webhook", url=f"http://hook/{number}")
-                    await outbox.put(session, an_alert(), "fired", (channel,), None)
+                    place = ("webhook", f"http://hook/{number}")
+                    await outbox.put(session, an_alert(), "fired", (place,), None)
         except StoreUnavailable:
             return False
         return True

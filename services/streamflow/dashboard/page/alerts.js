@@ -60,9 +60,16 @@ export class Alerts {
     const open = [...this.#known.values()].filter((alert) => alert.state !== "resolved");
     open.sort((one, other) => urgency(one) - urgency(other) || other.fired_at.localeCompare(one.fired_at));
     const rows = open.map((alert) => this.#row(alert));
+    const focused = document.activeElement?.closest("#alerts .alert");
+    const place = [...byId("alerts").children].indexOf(focused);
     for (const id of this.#rows.keys()) if (!open.some((alert) => alert.id === id)) this.#rows.delete(id);
     const none = element("li", { class: "hint" }, "No alerts are open.");
     arrange(byId("alerts"), rows.length ? rows : [none]);
+    // Who resolved one by the keyboard goes on with the one that takes its place.
+    if (focused && !focused.isConnected) {
+      const next = rows[Math.min(place, rows.length - 1)];
+      (next?.querySelector("button:enabled:not([hidden])") ?? byId("title-alerts")).focus();
+    }
     setText(byId("alert-count"), open.length ? String(open.length) : "");
     document.title = open.length ? `(${open.length}) StreamFlow` : "StreamFlow";
   }

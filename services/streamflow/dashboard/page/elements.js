@@ -38,7 +38,8 @@ export function showProblem(place, error, advice = "") {
   const details = (error.details ?? []).map((each) => `${each.path}: ${each.message}`);
   const text = [`${error.message[0].toUpperCase()}${error.message.slice(1)}`, ...details].join(" · ");
   const said = [text.replace(/[^.!?]$/, "$&."), advice].filter(Boolean).join(" ");
-  if (place.firstChild?.textContent === said) return;
-  place.replaceChildren(element("span", {}, said));
-  if (error.correlationId) place.append(element("small", {}, `Correlation id ${error.correlationId}`));
+  const traced = error.correlationId ? [element("small", {}, `Correlation id ${error.correlationId}`)] : [];
+  const shown = [element("span", {}, said), ...traced];
+  if (shown.map((each) => each.textContent).join("") === place.textContent) return;
+  place.replaceChildren(...shown);
 }

@@ -6,6 +6,7 @@ const fine = new Intl.NumberFormat("en", { maximumFractionDigits: 3 });
 const clock = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit" });
 const minute = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit" });
 const day = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short" });
+const dayAndYear = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", year: "numeric" });
 
 export const count = (number) => whole.format(number);
 export const compact = (number) => short.format(number);
@@ -33,5 +34,7 @@ export const hourAndMinute = (moment) => minute.format(moment);
 export function time(moment) {
   const now = new Date();
   const text = clock.format(moment);
-  return moment.toDateString() === now.toDateString() ? text : `${day.format(moment)}, ${text}`;
+  if (moment.toDateString() === now.toDateString()) return text;
+  const date = moment.getFullYear() === now.getFullYear() ? day : dayAndYear;
+  return `${date.format(moment)}, ${text}`;
 }

@@ -33,6 +33,7 @@ function run(token) {
   new Connection(token, {
     state: (state) => {
       byId("connection").dataset.state = state;
+      byId("panels").dataset.state = state;
       setText(byId("connection"), STATES[state]);
     },
     opened: () => {

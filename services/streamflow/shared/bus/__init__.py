@@ -116,5 +116,8 @@ class Bus(Protocol):
         Raises BusUnavailable.
         """
 
+    async def drop(self, ids: frozenset[str] | None) -> int:
+        """Forget dead letters, chosen likewise; how many. Raises BusUnavailable."""
+
     def check(self) -> Check | None:
         """Whether the broker answers; None where the bus is this process itself."""

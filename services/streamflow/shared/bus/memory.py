@@ -103,11 +103,19 @@ class MemoryBus:
         return tuple(self._letters)[:most]
 
     async def requeue(self, ids: frozenset[str] | None) -> int:
+        chosen = self._taken(ids)
+        for letter in chosen:
+            self._held[letter.queue].put(letter.message)
+        return len(chosen)
+
+    async def drop(self, ids: frozenset[str] | None) -> int:
+        return len(self._taken(ids))
+
+    def _taken(self, ids: frozenset[str] | None) -> list[Letter]:
         chosen = [letter for letter in self._letters if ids is None or letter.message.id in ids]
         for letter in chosen:
             self._letters.remove(letter)
-            self._held[letter.queue].put(letter.message)
-        return len(chosen)
+        return chosen
 
     def check(self) -> Check | None:
         return None

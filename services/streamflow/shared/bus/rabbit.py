@@ -11,7 +11,12 @@ from typing import Any
 
 import aio_pika
 from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractExchange, AbstractIncomingMessage
-from aio_pika.exceptions import CONNECTION_EXCEPTIONS, DeliveryError, PublishError
+from aio_pika.exceptions import (
+    CONNECTION_EXCEPTIONS,
+    DeliveryError,
+    ProbableAuthenticationError,
+    PublishError,
+)
 from pydantic import SecretStr
 
 from streamflow.shared.bus import (
@@ -62,6 +67,8 @@ class RabbitBus:
         self._exchanges: dict[str, AbstractExchange] = {}
         self._there = asyncio.Event()
         self._keeper: asyncio.Task[None] | None = None
+        self.refused = False
+        """Whether the broker is there and doesn't take the URL's user and password."""
 
     async def start(self) -> None:
         self._keeper = asyncio.create_task(self._keep())
@@ -117,6 +124,12 @@ class RabbitBus:
         return tuple(found)
 
     async def requeue(self, ids: frozenset[str] | None) -> int:
+        return await self._take_out(ids, put_back=True)
+
+    async def drop(self, ids: frozenset[str] | None) -> int:
+        return await self._take_out(ids, put_back=False)
+
+    async def _take_out(self, ids: frozenset[str] | None, *, put_back: bool) -> int:
         count = 0
         async with self._channel() as channel:
             queue = await channel.get_queue(DEAD_LETTERS.name, ensure=False)
@@ -127,7 +140,8 @@ class RabbitBus:
             for arrived in taken:
                 letter = _letter(arrived)
                 if ids is None or letter.message.id in ids:
-                    await self._send(channel.default_exchange, letter.queue, _encoded(letter.message))
+                    if put_back:
+                        await self._send(channel.default_exchange, letter.queue, _encoded(letter.message))
                     await arrived.ack()
                     count += 1
         return count
@@ -149,6 +163,7 @@ class RabbitBus:
             try:
                 connection = await aio_pika.connect(self._url.get_secret_value(), timeout=_CONNECT_SECONDS)
             except _AWAY as error:
+                self.refused = isinstance(error, ProbableAuthenticationError)
                 if not away:
                     _log.warning("RabbitMQ is away: %s", error)
                 away = True
