@@ -111,10 +111,16 @@ def _interruptible() -> Iterator[None]:
 
 
 def _interrupt(number: int, _frame: FrameType | None) -> None:
-    # A second signal ends the process at once; the engine then ends what it builds for it by itself. But of a
-    # closed terminal both the kernel and the shell tell: that is one wish, said twice.
-    signal.signal(number, signal.SIG_IGN if number == signal.SIGHUP else signal.SIG_DFL)
+    # The same signal once more ends the process at once; the engine then ends what it builds for it by itself. But
+    # others say the same wish again, and of a closed terminal both the kernel and the shell tell: they must not break
+    # off what ends the run. (Not by SIG_IGN, of which Python complains where they came at the same moment.)
+    for each in ending():
+        signal.signal(each, signal.SIG_DFL if each == number != signal.SIGHUP else _unheeded)
     raise Interrupted("Interrupted.")
+
+
+def _unheeded(_number: int, _frame: FrameType | None) -> None:
+    """The run ends already."""
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import socket
 import threading
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
@@ -27,7 +28,7 @@ from streamflow_build.errors import EngineError
 from streamflow_build.model.image import LARGEST_SECRET, BuildRequest
 
 _CHUNK = 64 * 1024
-_CANCEL_SECONDS = 20
+_CANCEL_SECONDS = 5
 # What the containerd image store says when another build of the same image ends at the same moment: it is there.
 _TWIN = re.compile(r'image "moby-dangling@(sha256:[0-9a-f]{64})": already exists')
 
@@ -99,8 +100,8 @@ class Builds:
         with self._lock:
             self._cancelled = True
             running = tuple(self._running)
-        for build in running:
-            self._end(build)
+        with ThreadPoolExecutor(max_workers=max(len(running), 1)) as pool:
+            pool.map(self._end, running)
 
     def close(self) -> None:
         """End the thread that serves the sessions."""

@@ -99,6 +99,15 @@ _CAUSES = (
         _NETWORK,
     ),
     _Cause(
+        re.compile(
+            r"code = Unavailable desc = |client connection is closing|no active session", re.IGNORECASE
+        ),
+        lambda _: (
+            "The connection broke off by which the engine has the build's context and secrets from here."
+        ),
+        "Run the command again; where it comes back, something between here and the engine cuts connections.",
+    ),
+    _Cause(
         re.compile(r"context canceled$"),
         lambda _: "The build was cancelled on the engine, and not by this run.",
         "Run the command again.",

@@ -14,6 +14,7 @@ from streamflow_build.errors import EngineError
 from streamflow_build.model.image import Image, Layer
 
 _SHELL = re.compile(r"^RUN (?:\|\d+ .*?)?/bin/sh -c ")
+_BETWEEN = re.compile("already exists|No such image")
 _PAUSES = (0.02, 0.04, 0.06, 0.08, 0.1, 0.12, 0.14, 0.16, 0.18, 0.2)
 """How long to wait, in seconds, before a name is set again that another run sets at the same moment."""
 
@@ -62,16 +63,18 @@ def layers(connection: Connection, reference: str) -> tuple[Layer, ...]:
 def tag(connection: Connection, image: str, references: tuple[str, ...]) -> None:
     """Give an image further names: all of them, or, when the engine refuses one, none."""
     before = {reference: _identifier(connection, reference) for reference in references}
-    done: list[str] = []
-    with connection.errors():
-        try:
-            for reference in references:
-                _tag(connection, image, reference)
-                done.append(reference)
-        except APIError as error:
-            for reference in done:
-                _restore(connection, reference, before[reference])
-            raise connection.refused(f"to tag {image} as {references[len(done)]}", error) from error
+    begun: list[str] = []
+    try:
+        for reference in references:
+            begun.append(reference)  # an answer may be lost after the deed
+            _named(connection, image, reference)
+    except EngineError as error:
+        if left := _not_restored(connection, begun, before):
+            raise EngineError(
+                error.message,
+                hint=f"Run the command again: {', '.join(left)} may be on the new image, others of its tags not.",
+            ) from error
+        raise
 
 
 def untag(connection: Connection, reference: str) -> None:
@@ -89,8 +92,9 @@ def _tag(connection: Connection, image: str, reference: str) -> None:
         try:
             connection.client.tag(image, repository, name)
         except APIError as error:
-            # The containerd store takes a name away before it sets it anew; who comes between is told so.
-            if "already exists" not in explanation(error):
+            # The containerd store takes a name away before it sets it anew, and an image's place-holder when it gets
+            # its first name; who comes between is told so.
+            if not _BETWEEN.search(explanation(error)):
                 raise
             time.sleep(pause)
         else:
@@ -98,11 +102,31 @@ def _tag(connection: Connection, image: str, reference: str) -> None:
     connection.client.tag(image, repository, name)
 
 
-def _restore(connection: Connection, reference: str, before: str | None) -> None:
-    if before is None:
-        untag(connection, reference)
-    else:
-        _tag(connection, before, reference)
+def _named(connection: Connection, image: str, reference: str) -> None:
+    with connection.errors():
+        try:
+            _tag(connection, image, reference)
+        except APIError as error:
+            raise connection.refused(f"to tag {image} as {reference}", error) from error
+
+
+def _not_restored(connection: Connection, references: list[str], before: dict[str, str | None]) -> list[str]:
+    """Put names back where they were; those for which the engine wouldn't."""
+    left: list[str] = []
+    for place, reference in enumerate(references):
+        was = before[reference]
+        try:
+            if _identifier(connection, reference) == was:
+                continue
+            if was is None:
+                untag(connection, reference)
+            else:
+                _named(connection, was, reference)
+        except EngineError:
+            if not connection.answers():
+                return [*left, *references[place:]]
+            left.append(reference)
+    return left
 
 
 def _identifier(connection: Connection, reference: str) -> str | None:

@@ -10,7 +10,7 @@ import posixpath
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import PurePosixPath
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import unquote_plus
 
 from grpclib.const import Status
 from grpclib.exceptions import GRPCError
@@ -55,11 +55,11 @@ async def _send_content(stream: Stream[Any, Any], number: int, content: bytes) -
 def _followed(metadata: Any) -> set[str]:
     """The paths that the engine says it needs; none where it needs all, as of the root.
 
-    Where one isn't ASCII, all are percent-encoded (BuildKit's ``session/filesync/filesync.go``).
+    Where one isn't ASCII, all are encoded as in a URL's query (BuildKit's ``session/filesync/filesync.go``).
     """
     paths: list[str] = metadata.getall("followpaths", [])
     if "followpaths-encoded" in metadata:
-        paths = [unquote(path) for path in paths]
+        paths = [unquote_plus(path) for path in paths]
     followed = {posixpath.normpath(f"/{path}").strip("/") for path in paths}
     return set() if "" in followed else followed
 

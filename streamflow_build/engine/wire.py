@@ -131,6 +131,7 @@ class Wire(asyncio.Transport):
         self._closing = True
         self._loop.remove_reader(self._socket)
         self._loop.remove_writer(self._socket)
-        self._protocol.connection_lost(error)
+        # Later, as asyncio's own transports do: it may be the protocol itself that closes this now.
+        self._loop.call_soon(self._protocol.connection_lost, error)
         self._response.close()
         self._socket.close()

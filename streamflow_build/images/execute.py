@@ -33,6 +33,7 @@ LogPath = Callable[[str], str]
 
 
 _WAKE_SECONDS = 0.2
+_END_SECONDS = 10.0
 _LEAD_SECONDS = 0.3
 _INTERRUPTED = "interrupted"
 _ENGINE = "the engine failed"
@@ -53,8 +54,8 @@ def execute(
     """The outcome of each step, in the order of the plan; at most ``jobs`` builds run at once.
 
     A build that fails leaves the others alone. Raises Lost when the user interrupts or the engine goes away:
-    every build has ended by then, on the engine too, and no image has some of its tags only. Only the main
-    thread may call it, for signals come there.
+    every build has ended by then, on the engine too, unless that answers nothing any more, and no image has some of
+    its tags only. Only the main thread may call it, for signals come there.
     """
     run = _Run(engine, observer, log)
     pool = ThreadPoolExecutor(max_workers=jobs, thread_name_prefix="build")
@@ -68,9 +69,13 @@ def execute(
     except Interrupted as interruption:
         run.interrupted = interruption
         engine.cancel()
-    finally:
-        pool.shutdown()
-    outcomes = tuple(future.result() for future in futures)
+        # One whose engine answers nothing at all can't be ended from here; it ends with the process.
+        wait(futures, timeout=_END_SECONDS)
+    pool.shutdown(wait=False)
+    outcomes = tuple(
+        future.result() if future.done() else run.left(step)
+        for step, future in zip(steps, futures, strict=True)
+    )
     if cause := run.interrupted or run.lost:
         raise Lost(cause, outcomes)
     return outcomes
@@ -99,8 +104,15 @@ class _Run:
         self._engine = engine
         self._observer = observer
         self._log = log
+        self._started = time.monotonic()
         self._lead = threading.Lock()
         self._begun = threading.Event()
+
+    def left(self, step: Step) -> Outcome:
+        """What became of a step that doesn't end."""
+        outcome = Cancelled(step.service.name, time.monotonic() - self._started, self._log(step.service.name))
+        self._observer.service_finished(outcome)
+        return outcome
 
     def step(self, step: Step) -> Outcome:
         if self.interrupted or self.lost:

@@ -11,7 +11,7 @@ import signal
 import socket
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -44,6 +44,23 @@ def wait_for_step(forever: str) -> None:
 def assert_nothing_left(shop: Shop, forever: str) -> None:
     until(lambda: not processes(forever.split()[1]), "the engine has ended the step")
     assert shop.tags("alpha") == {}
+
+
+@pytest.mark.parametrize("first", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("milliseconds", [0, 2, 20])
+def test_another_signal_right_behind_it(long_here: Shop, forever: str, first: int, milliseconds: int) -> None:
+    run = long_here.start("v1.0.0")
+    wait_for_step(forever)
+
+    run.process.send_signal(first)
+    threading.Event().wait(milliseconds / 1000)
+    run.process.send_signal(signal.SIGTERM if first != signal.SIGTERM else signal.SIGINT)
+    done = run.ended()
+
+    assert done.returncode == 130
+    assert "Traceback" not in done.stderr
+    assert "ignored" not in done.stderr
+    assert_nothing_left(long_here, forever)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
@@ -138,7 +155,10 @@ def test_a_killed_tool_ends_its_builds_too(long: Shop, forever: str) -> None:
 
 
 class Relay:
-    """A socket that passes everything to the engine's, until it is cut."""
+    """A socket that passes everything to the engine's, until it is cut.
+
+    ``instead`` may answer what a client sends, and nothing is an answer, too: the client waits.
+    """
 
     def __init__(self, path: Path, engine: str) -> None:
         self.host = f"unix://{path}"
@@ -148,6 +168,7 @@ class Relay:
         self._listener.bind(str(path))
         self._listener.listen()
         self._path = path
+        self.instead: Callable[[bytes], bytes | None] = lambda _: None
         self._threads = [threading.Thread(target=self._accept)]
         self._threads[0].start()
 
@@ -176,14 +197,16 @@ class Relay:
                 self._threads.append(thread)
                 thread.start()
 
-    @staticmethod
-    def _pass(near: socket.socket, far: socket.socket) -> None:
+    def _pass(self, near: socket.socket, far: socket.socket) -> None:
         pairs = {near: far, far: near}
         with contextlib.suppress(OSError):
             while pairs:
                 for source in select.select(list(pairs), [], [])[0]:
                     data = source.recv(65536)
-                    if data:
+                    answer = self.instead(data) if source is near and data else None
+                    if answer is not None:
+                        near.sendall(answer)
+                    elif data:
                         (far if source is near else near).sendall(data)
                     else:
                         pairs.pop(source).shutdown(socket.SHUT_WR)
@@ -218,6 +241,62 @@ def test_an_engine_that_goes_away_in_the_middle_of_a_build(
     assert "skipped: the engine failed" in done.stdout
     assert long_here.tags("beta") == {}
     assert_nothing_left(long_here, forever)
+
+
+def test_an_engine_that_answers_no_build(long_here: Shop, relay: Relay) -> None:
+    asked = threading.Event()
+
+    def hold(data: bytes) -> bytes | None:
+        if b"/build?" not in data and not asked.is_set():
+            return None
+        asked.set()
+        return b""
+
+    relay.instead = hold
+    run = long_here.start("v1.0.0", "--json", DOCKER_HOST=relay.host)
+    assert asked.wait(DEADLINE)
+
+    run.process.send_signal(signal.SIGTERM)
+    done = run.ended(40)
+
+    assert done.returncode == 130
+    assert {image["outcome"] for image in json.loads(done.stdout)["images"]} == {"cancelled"}
+
+
+def test_an_engine_that_takes_no_more_tags(shop_here: Shop, short_folder: Path) -> None:
+    shop_here.report("v1.0.0", "--only", "alpha")
+    before = shop_here.tags("alpha")
+    shop_here.write("alpha/said.txt", "something else\n")
+    said = b'{"message": "no space left on device"}'
+    refusal = (
+        b"HTTP/1.1 500 Internal Server Error\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+    )
+    taken: list[bytes] = []
+
+    def refuse(data: bytes) -> bytes | None:
+        if b"/tag?" not in data:
+            return None
+        taken.append(data)
+        return refusal % len(said) + said if len(taken) > 2 else None
+
+    relay = Relay(short_folder / "engine.sock", shop_here.live.address)
+    relay.instead = refuse
+    try:
+        done = shop_here.images("v1.0.0", "--only", "alpha", DOCKER_HOST=relay.host)
+    finally:
+        relay.close()
+
+    name = f"{shop_here.name}-alpha"
+    assert done.returncode == 3
+    assert f"as {name}:1.0: no space left on device" in done.stderr
+    assert (
+        f"Run the command again: {name}:v1.0.0, {name}:1.0.0 may be on the new image, others of its tags not."
+        in done.stderr
+    )
+    assert "Traceback" not in done.stderr
+    assert set(shop_here.report("v1.0.0", "--only", "alpha")["images"][0]["tags"]) == {
+        f"{name}:{tag}" for tag in before
+    }
 
 
 def test_no_engine(shop_here: Shop) -> None:
