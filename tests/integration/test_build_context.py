@@ -146,16 +146,27 @@ def test_files_of_many_sizes_and_names_arrive_whole(
 
 
 @pytest.mark.parametrize(
-    "copy", ["app/said", "app/*.d", "app/s?id", "[a]pp/said", "way/said", "grüße/said", "./app/../app/said"]
+    "copy",
+    [
+        "app/said",
+        "app/*.d",
+        "app/s?id",
+        "[a]pp/said",
+        "way/said",
+        "grüße/said",
+        "grüße/sp ace+%41",
+        "./app/../app/said",
+    ],
 )
 def test_a_file_arrives_however_it_is_asked_for(
     copy: str, engine: DockerEngine, request_of: Callable[..., BuildRequest]
 ) -> None:
     request = request_of(
-        f"COPY {copy} /said\nRUN cat /said && echo {{token}}\n",
+        f'COPY ["{copy}", "/said"]\nRUN cat /said && echo {{token}}\n',
         ContextFile("app/said", 0o644, b"said\n"),
         ContextFile("app/said.d", 0o644, b"said\n"),
         ContextFile("grüße/said", 0o644, b"said\n"),
+        ContextFile("grüße/sp ace+%41", 0o644, b"said\n"),
         *([ContextFile("way", 0o777, b"", target="app")] if copy.startswith("way") else []),
     )
     assert seen(engine, request)[0] == "said"

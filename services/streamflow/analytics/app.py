@@ -17,6 +17,7 @@ from streamflow.shared.bus import ANALYTICS_EVENTS, Bus
 from streamflow.shared.bus.choice import bus_for
 from streamflow.shared.errors import error_answer
 from streamflow.shared.observation import process_registry
+from streamflow.shared.readiness import answering
 from streamflow.shared.service import service_app
 from streamflow.shared.windows import Terms, Windows, WindowsUnavailable
 from streamflow.shared.windows.choice import windows_for
@@ -70,6 +71,8 @@ def create_app(
     publishing = Publishing(windows, bus, registry)
 
     async def count() -> None:
+        # What a consumer was given and couldn't count was delivered once more, and that often a message is not.
+        await answering(windows.check())
         await bus.consume(ANALYTICS_EVENTS, counting.handle, most=_MOST, linger=_LINGER_SECONDS)
 
     @asynccontextmanager

@@ -9,6 +9,7 @@ from pydantic import BaseModel, SecretStr
 
 SECONDS = 2.0
 """How long a dependency may take to answer."""
+_AGAIN_SECONDS = 0.5
 
 
 class Unavailable(Exception):  # noqa: N818  # a state of the world, not a mistake
@@ -50,6 +51,12 @@ async def readiness(checks: tuple[Check, ...]) -> Readiness:
         status="ready" if ready else "not ready",
         checks={check.name: outcome for check, outcome in zip(checks, outcomes, strict=True)},
     )
+
+
+async def answering(check: Check | None) -> None:
+    """Return once a dependency answers; at once where there is none."""
+    while check is not None and (await _outcome(check)).status != "ok":  # noqa: ASYNC110 - it is asked, and tells nothing
+        await asyncio.sleep(_AGAIN_SECONDS)
 
 
 async def _outcome(check: Check) -> Outcome:

@@ -53,14 +53,14 @@ class MemoryWindows:
             return frozenset(seen)
         self._seen.update(dict.fromkeys(tally.ids, now + self._terms.remember))
         for span, cell in tally.cells.items():
-            kept = self._begin(span)
+            kept = self._begin(span, now)
             kept.add(cell)
             self._due.setdefault(span, max(now, kept.published + self._terms.gap))
         return frozenset()
 
     async def due(self, now: float) -> tuple[WindowSnapshot, ...]:
         for kind in WINDOWS.values():
-            self._begin(kind.containing(datetime.fromtimestamp(now, UTC)))
+            self._begin(kind.containing(datetime.fromtimestamp(now, UTC)), now)
         for span in [each for each in self._open if each.end.timestamp() + self._terms.grace <= now]:
             self._open.discard(span)
             fields = self._kept[span].fields
@@ -114,9 +114,9 @@ class MemoryWindows:
     async def close(self) -> None:
         """Nothing to let go of: others in this process may go on."""
 
-    def _begin(self, span: Span) -> _Kept:
+    def _begin(self, span: Span, now: float) -> _Kept:
         if span not in self._kept:
-            self._kept[span] = _Kept()
+            self._kept[span] = _Kept(Counter(revision=round(now * 1000)))
             self._open.add(span)
         return self._kept[span]
 

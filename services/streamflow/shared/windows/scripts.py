@@ -19,12 +19,18 @@ local function tell(window)
 end
 """
 
+# A window that was lost with Redis' memory and begins anew has greater revisions than it had: it changes less often
+# than a thousand times a second.
+_FIRST = """
+local function first(now) return string.format('%.0f', now * 1000) end
+"""
+
 # Times are in seconds. ARGV: now, seconds to remember ids, gap, most sources, the ids, the cells as JSON: each with
 # window, kind, start, closes (at), expires (at), oldest (start that is still kept), counts, sources, users.
 # Gives the numbers of the ids that were counted before; none means that all is counted.
-ADD = """
+ADD = f"""{_FIRST}
 local prefix, now = KEYS[1], tonumber(ARGV[1])
-local marks, seen = {}, {}
+local marks, seen = {{}}, {{}}
 for at = 1, #ARGV[5], 16 do
   marks[#marks + 1] = prefix .. ':seen:' .. string.sub(ARGV[5], at, at + 15)
 end
@@ -38,7 +44,9 @@ for _, mark in ipairs(marks) do redis.call('SET', mark, '1', 'EX', ARGV[2]) end
 for _, cell in ipairs(cjson.decode(ARGV[6])) do
   local key = prefix .. ':' .. cell.window
   local sources, users = key .. ':sources', key .. ':users'
-  if redis.call('EXISTS', key) == 0 then redis.call('ZADD', prefix .. ':open', cell.closes, cell.window) end
+  if redis.call('HSETNX', key, 'revision', first(now)) == 1 then
+    redis.call('ZADD', prefix .. ':open', cell.closes, cell.window)
+  end
   for field, events in pairs(cell.counts) do redis.call('HINCRBY', key, field, events) end
   redis.call('HINCRBY', key, 'revision', 1)
   local index = prefix .. ':of:' .. cell.kind
@@ -52,7 +60,7 @@ for _, cell in ipairs(cjson.decode(ARGV[6])) do
     end
   end
   if #cell.users > 0 then redis.call('PFADD', users, unpack(cell.users)) end
-  for _, each in ipairs({key, sources, users}) do redis.call('EXPIREAT', each, cell.expires) end
+  for _, each in ipairs({{key, sources, users}}) do redis.call('EXPIREAT', each, cell.expires) end
   local free = tonumber(redis.call('HGET', key, 'published') or '0') + tonumber(ARGV[3])
   redis.call('ZADD', prefix .. ':changed', 'NX', math.max(now, free), cell.window)
 end
@@ -61,11 +69,11 @@ return seen
 
 # ARGV: most sources of a snapshot, now, seconds of the lease, most windows, then of each window that runs now its name,
 # when it closes and when it expires. Begins, closes and gives windows.
-DUE = f"""{_TELL}
+DUE = f"""{_TELL}{_FIRST}
 local open, changed, now, most = KEYS[1] .. ':open', KEYS[1] .. ':changed', tonumber(ARGV[2]), ARGV[4]
 for at = 5, #ARGV, 3 do
   local key = KEYS[1] .. ':' .. ARGV[at]
-  if redis.call('HSETNX', key, 'revision', 0) == 1 then
+  if redis.call('HSETNX', key, 'revision', first(now)) == 1 then
     redis.call('ZADD', open, ARGV[at + 1], ARGV[at])
     redis.call('EXPIREAT', key, ARGV[at + 2])
   end

@@ -33,7 +33,9 @@ class WindowSnapshot(BaseModel):
     window: WindowName
     start: Moment
     end: Moment = Field(description="the first moment that is not in the window")
-    revision: Count = Field(description="grows with each change, the first of which is 1")
+    revision: Count = Field(
+        description="grows with each change of the window, from the milliseconds of its beginning on"
+    )
     closed: bool = Field(description="whether its time is over; only late events change it any more")
     count: Count
     by_type: dict[str, int]
