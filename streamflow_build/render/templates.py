@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -22,8 +23,9 @@ class Templates:
     def __init__(self, root: Path) -> None:
         self._root = root
         self._folders = (root / "templates", *_SHIPPED)
+        self._files = jinja2.FileSystemLoader(self._folders)
         self._environment = jinja2.Environment(
-            loader=jinja2.FileSystemLoader(self._folders),
+            loader=jinja2.FunctionLoader(self._source),
             undefined=jinja2.StrictUndefined,
             autoescape=False,  # noqa: S701 - Dockerfiles are no HTML; their values pass the filters below
             trim_blocks=True,
@@ -45,8 +47,6 @@ class Templates:
             ) from None
         except jinja2.TemplateSyntaxError as error:
             raise self._wrong(error.name or name, error.lineno, error.message or "a syntax error") from None
-        except UnicodeDecodeError:
-            raise self._wrong(name, None, "it is not UTF-8 text") from None
         except UnicodeEncodeError as error:
             what = f"it makes {error.object[error.start]!r}, which no file can hold"
             raise self._wrong(name, None, what) from None
@@ -75,6 +75,17 @@ class Templates:
             file, line = self._innermost(error.__traceback__) or (name, None)
             raise self._wrong(file, line, str(error) or type(error).__name__) from None
         return text
+
+    def _source(self, name: str) -> tuple[str, str | None, Callable[[], bool] | None]:
+        """A template's text for Jinja; faults are told here, where it is known which of several is read."""
+        try:
+            return self._files.get_source(self._environment, name)
+        except jinja2.TemplateNotFound:
+            raise
+        except UnicodeDecodeError:
+            raise self._wrong(name, None, "it is not UTF-8 text") from None
+        except OSError as error:
+            raise self._wrong(name, None, f"it can't be read: {error.strerror}") from None
 
     def _wrong(self, name: str, line: int | None, what: str) -> ConfigError:
         file = next((f / name for f in self._folders if (f / name).is_file()), Path(name))

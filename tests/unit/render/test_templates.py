@@ -77,6 +77,12 @@ def test_the_line_is_that_of_the_template_that_is_wrong(mixed: Path) -> None:
     assert refusal(mixed) == "templates/inner.j2:3: 'colour' is undefined.\nMend the template."
 
 
+def test_an_included_template_that_is_no_text_is_named_itself(mixed: Path) -> None:
+    write(mixed, "{% include 'inner.j2' %}\n")
+    write(mixed, b"\xff", "inner.j2")
+    assert refusal(mixed) == "templates/inner.j2: it is not UTF-8 text.\nMend the template."
+
+
 def test_a_template_that_is_not_there(mixed: Path) -> None:
     write(mixed, "{% include 'inner.j2' %}\n")
     assert refusal(mixed) == (
