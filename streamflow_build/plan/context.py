@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import posixpath
 import stat
 from collections.abc import Iterable, Iterator
@@ -69,7 +70,8 @@ def _above(path: str, rules: DockerIgnore) -> Matched | None:
 
 def _file(place: Path, path: str, mode: int) -> ContextFile:
     if stat.S_ISLNK(mode):
-        return ContextFile(_utf8(path), _PROGRAM, b"", target=_utf8(str(place.readlink())))
+        # Path.readlink drops a dot or a slash too many, and the link in the image would be another.
+        return ContextFile(_utf8(path), _PROGRAM, b"", target=_utf8(os.readlink(place)))  # noqa: PTH115
     if stat.S_ISREG(mode):
         return ContextFile(_utf8(path), _PROGRAM if mode & stat.S_IXUSR else _DATA, place.read_bytes())
     raise ConfigError(f"{path} is neither a file nor a folder nor a link: no image can hold it.")

@@ -68,6 +68,16 @@ def test_links_inside_the_sources_stay_links(project: Path) -> None:
     ]
 
 
+def test_a_links_target_is_sent_as_it_stands(project: Path) -> None:
+    for name, target in {"odd": "./../shared/../shared/.", "link.py": "./../shared//b.py"}.items():
+        (project / "services/shared" / name).symlink_to(target)
+    found = collected(project, ["services/shared"], "")
+    assert {file.path: file.target for file in found if file.target} == {
+        "services/shared/link.py": "./../shared//b.py",
+        "services/shared/odd": "./../shared/../shared/.",
+    }
+
+
 @pytest.mark.parametrize("target", ["../../secret.env", "/etc/passwd", "../analytics/app.py", "../.."])
 def test_a_link_that_leads_out_of_the_sources_is_refused(project: Path, target: str) -> None:
     (project / "services/shared/link").symlink_to(target)
