@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -39,7 +40,7 @@ _READABLE = {
 def read_text(file: Path) -> str:
     """The file's text. Raises ConfigError when there is none, or it is no text."""
     try:
-        data = file.read_bytes() if not file.exists() or file.is_file() else None
+        data, size = _read(file) if not file.exists() or file.is_file() else (None, 0)
     except OSError as error:
         raise _unreadable(file, error) from error
     except ValueError as error:
@@ -51,9 +52,9 @@ def read_text(file: Path) -> str:
         raise ConfigError(
             f"{file}: this is {what}.", hint="Give the file itself, such as --config streamflow.yaml."
         )
-    if len(data) > _LARGEST:
+    if size > _LARGEST:
         raise ConfigError(
-            f"{file}: the file has {len(data):,} bytes; streamflow.yaml has at most {_LARGEST:,}.",
+            f"{file}: the file has {size:,} bytes; streamflow.yaml has at most {_LARGEST:,}.",
             hint="Check that --config names the right file.",
         )
     try:
@@ -87,6 +88,13 @@ def compose(text: str, file: Path) -> yaml.Node:
             hint="It needs at least the keys project, bases and services.",
         )
     return node
+
+
+def _read(file: Path) -> tuple[bytes, int]:
+    """A file's content, no more of it than shows that it is too large, and its size in bytes."""
+    with file.open("rb") as opened:
+        data = opened.read(_LARGEST + 1)
+        return data, max(len(data), os.fstat(opened.fileno()).st_size)
 
 
 def _refuse_depth(text: str, problems: Problems) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -237,6 +238,16 @@ def test_a_file_that_is_no_text(folder: Path, content: bytes, message: str) -> N
     with pytest.raises(ConfigError) as caught:
         load(file)
     assert str(caught.value) == message
+
+
+def test_a_file_that_no_memory_holds(file: Path) -> None:
+    os.truncate(file, 200 * 2**30)
+    with pytest.raises(ConfigError) as caught:
+        load(file)
+    assert str(caught.value) == (
+        "streamflow.yaml: the file has 214,748,364,800 bytes; streamflow.yaml has at most 1,000,000.\n"
+        "Check that --config names the right file."
+    )
 
 
 def test_credentials_never_show(file: Path) -> None:
