@@ -12,6 +12,11 @@ from streamflow_build.errors import ConfigError
 from streamflow_build.model.image import ContextFile
 from streamflow_build.plan.dockerignore import DockerIgnore, Matched
 
+LARGEST_FILE = 2 * 2**30
+"""The most bytes that one file of a context may have: a context is held in memory, and no service's source is
+that large, though a forgotten dump may be.
+"""
+
 _PROGRAM, _DATA = 0o755, 0o644
 
 
@@ -27,14 +32,14 @@ class Sources:
         excluded, matched = rules.excludes(path, above)
         place = self._root / path
         try:
-            mode = place.lstat().st_mode
-            if stat.S_ISDIR(mode):
+            status = place.lstat()
+            if stat.S_ISDIR(status.st_mode):
                 if not excluded or rules.exceptions:
                     for name in sorted(entry.name for entry in place.iterdir()):
                         yield from self.walk(posixpath.join(path, name), matched, rules)
             elif not excluded:
                 if path not in self._read:
-                    self._read[path] = _file(place, path, mode)
+                    self._read[path] = _file(place, path, status)
                 yield self._read[path]
         except OSError as error:
             raise ConfigError(f"{path} can't be read: {error.strerror}.") from error
@@ -45,8 +50,8 @@ def collect(sources: Sources, paths: Iterable[str], rules: DockerIgnore) -> tupl
 
     The paths are relative to the project's folder. Modes are 0755 for what its owner may execute and 0644
     for all else, whatever the umask of a checkout was. A symbolic link stays one. Raises ConfigError for what
-    can't be read, for what is no file, folder or link, for a name that can't be sent, and for a link that leads
-    out of the paths.
+    can't be read, for what is no file, folder or link or is larger than LARGEST_FILE, for a name that can't be
+    sent, and for a link that leads out of the paths.
     """
     declared = tuple(posixpath.normpath(path) for path in paths)
     found = {file.path: file for path in declared for file in sources.walk(path, _above(path, rules), rules)}
@@ -68,11 +73,17 @@ def _above(path: str, rules: DockerIgnore) -> Matched | None:
     return above
 
 
-def _file(place: Path, path: str, mode: int) -> ContextFile:
+def _file(place: Path, path: str, status: os.stat_result) -> ContextFile:
+    mode = status.st_mode
     if stat.S_ISLNK(mode):
         # Path.readlink drops a dot or a slash too many, and the link in the image would be another.
         return ContextFile(_utf8(path), _PROGRAM, b"", target=_utf8(os.readlink(place)))  # noqa: PTH115
     if stat.S_ISREG(mode):
+        if status.st_size > LARGEST_FILE:
+            raise ConfigError(
+                f"{path} has {status.st_size:,} bytes, and a file of a build has {LARGEST_FILE:,} at most.",
+                hint="Leave it out under `ignore`, or move it out of the service's sources.",
+            )
         return ContextFile(_utf8(path), _PROGRAM if mode & stat.S_IXUSR else _DATA, place.read_bytes())
     raise ConfigError(f"{path} is neither a file nor a folder nor a link: no image can hold it.")
 

@@ -122,6 +122,20 @@ def test_a_pipe_is_refused(project: Path) -> None:
     )
 
 
+def test_a_file_that_no_memory_holds_is_refused_unless_it_is_ignored(project: Path) -> None:
+    (project / "services/ingestion/huge").touch()
+    os.truncate(project / "services/ingestion/huge", 200 * 2**30)
+    with pytest.raises(ConfigError) as error:
+        collected(project, ["services/ingestion"], "")
+    assert str(error.value) == (
+        "services/ingestion/huge has 214,748,364,800 bytes, and a file of a build has 2,147,483,648 at most.\n"
+        "Leave it out under `ignore`, or move it out of the service's sources."
+    )
+    assert [file.path for file in collected(project, ["services/ingestion"], "**/huge")] == [
+        "services/ingestion/app.py"
+    ]
+
+
 def test_a_file_that_several_services_share_is_read_and_held_once(project: Path) -> None:
     sources = Sources(project)
     (one,) = collect(sources, ["services/shared"], DockerIgnore("*\n!services/shared/b.py\n"))
