@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import configparser
+import io
 import json
 import os
 import sys
@@ -10,6 +11,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from streamflow_build.errors import ConfigError
+from streamflow_build.model.image import LARGEST_SECRET
+from streamflow_build.plan import files
 
 PipSettings = dict[str, tuple[str, ...]]
 """The options of pip's that say where packages come from, by their names without dashes before them."""
@@ -28,9 +31,9 @@ def pip_settings(environ: Mapping[str, str], home: Path) -> PipSettings:
     couldn't read either.
     """
     settings: PipSettings = {}
-    files = [_parsed(place) for place in _files(environ, home)]
+    parsed = [_parsed(place) for place in _files(environ, home)]
     for section in _SECTIONS:
-        for file in files:
+        for file in parsed:
             if file.has_section(section):
                 _merge(settings, dict(file.items(section)))
     prefix = "PIP_"
@@ -96,7 +99,11 @@ def _files(environ: Mapping[str, str], home: Path) -> Iterator[Path]:
 def _parsed(place: Path) -> configparser.RawConfigParser:
     parser = configparser.RawConfigParser()
     try:
-        parser.read(place, encoding="utf-8")
+        text = io.TextIOWrapper(io.BytesIO(files.read(place, LARGEST_SECRET)), encoding="utf-8")
+        parser.read_file(text, str(place))
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError):
+        # To pip, too, such a file says nothing.
+        return parser
     except (configparser.Error, UnicodeDecodeError, OSError) as error:
         raise ConfigError(
             f"pip's configuration {place} can't be read: {_fault(error)}.",

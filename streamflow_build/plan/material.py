@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import stat
 from collections.abc import Mapping
 from pathlib import Path
 
 from streamflow_build.errors import ConfigError
 from streamflow_build.model.image import ContextFile
 from streamflow_build.model.project import Project, Service
+from streamflow_build.plan import files
 from streamflow_build.plan.context import Sources, collect
 from streamflow_build.plan.dockerignore import DockerIgnore
 from streamflow_build.plan.images import Material
 from streamflow_build.plan.secrets import build_secrets, confidential
 
 RENDERED_MODE = 0o644
+
+_LARGEST_RULES = 1_000_000
 
 
 def materials(
@@ -42,13 +44,13 @@ def _material(
         rendered[".dockerignore"]
     )
     wheels = () if service.package is None or service.package.wheels is None else (service.package.wheels,)
-    files = {file.path: file for file in collect(sources, (*service.sources, *wheels), rules)}
+    context = {file.path: file for file in collect(sources, (*service.sources, *wheels), rules)}
     for path, text in rendered.items():
         if path.startswith(own):
-            files[path] = ContextFile(path, RENDERED_MODE, text.encode())
+            context[path] = ContextFile(path, RENDERED_MODE, text.encode())
     secrets = build_secrets(service, environ, _home(), project.root)
     return Material(
-        context=tuple(files[path] for path in sorted(files)),
+        context=tuple(context[path] for path in sorted(context)),
         secrets=secrets,
         confidential=confidential(service, secrets),
     )
@@ -65,10 +67,7 @@ def _home() -> Path:
 def _own_rules(root: Path, path: str) -> DockerIgnore | None:
     """The rules that a user wrote for one service, which Docker takes in place of the project's."""
     try:
-        # Whoever opens a pipe waits for what may never come.
-        if not stat.S_ISREG((root / path).stat().st_mode):
-            raise ConfigError(f"{path} can't be read: it is no file.")
-        return DockerIgnore((root / path).read_text("utf-8-sig"), path)
+        return DockerIgnore(files.read(root / path, _LARGEST_RULES).decode("utf-8-sig"), path)
     except FileNotFoundError:
         return None
     except UnicodeDecodeError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,6 +11,7 @@ from urllib.parse import unquote_to_bytes
 from streamflow_build.errors import ConfigError
 from streamflow_build.model.image import LARGEST_SECRET
 from streamflow_build.model.project import BuildSecret, Service
+from streamflow_build.plan import files
 from streamflow_build.plan.indexes import pip_conf, pip_settings, uv_conf
 
 BUNDLE_IN_BUILD = "/etc/ssl/certs/ca-certificates.crt"
@@ -17,6 +19,7 @@ BUNDLE_IN_BUILD = "/etc/ssl/certs/ca-certificates.crt"
 
 _LOGIN = re.compile(rb"://([^/\s@\"]+)@")
 _NAMES_OF_BUNDLE = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "PIP_CERT")
+_FEWER = "Set SSL_CERT_FILE to a bundle with fewer certificates, such as the system's."
 _SYSTEM_BUNDLES = (
     Path("/etc/ssl/certs/ca-certificates.crt"),
     Path("/etc/pki/tls/certs/ca-bundle.crt"),
@@ -58,19 +61,9 @@ def _bundle(environ: Mapping[str, str]) -> bytes | None:
     for name in _NAMES_OF_BUNDLE:
         # requests takes a folder, too, but pip and uv don't.
         if (said := environ.get(name)) and not Path(said).is_dir():
-            bundle = _read(Path(said), f"the CA bundle that {name} names")
-            break
-    else:
-        place = next((place for place in _SYSTEM_BUNDLES if place.is_file()), None)
-        if place is None:
-            return None
-        said, bundle = str(place), _read(place, "the system's CA bundle")
-    if len(bundle) > LARGEST_SECRET:
-        raise ConfigError(
-            f"The CA bundle {said} has {len(bundle)} bytes, and a build can be given {LARGEST_SECRET} at most.",
-            hint="Set SSL_CERT_FILE to a bundle with fewer certificates, such as the system's.",
-        )
-    return bundle
+            return _read(Path(said), f"the CA bundle that {name} names", _FEWER)
+    place = next((place for place in _SYSTEM_BUNDLES if place.is_file()), None)
+    return None if place is None else _read(place, "the system's CA bundle", _FEWER)
 
 
 def _named(
@@ -83,22 +76,27 @@ def _named(
                 hint=f"Set the environment variable {secret.env} to its value.",
             )
         value = environ[secret.env].encode()
-    else:
-        said = secret.file or ""
-        place = home / said[2:] if said.startswith("~/") else root / said
-        value = _read(place, f"the secret {secret.id!r} that the service {service.name!r} needs")
-    if len(value) > LARGEST_SECRET:
-        raise ConfigError(
-            f"The secret {secret.id!r} of the service {service.name!r} has {len(value)} bytes, and a build "
-            f"can be given {LARGEST_SECRET} at most.",
-        )
-    return value
+        if len(value) > LARGEST_SECRET:
+            raise ConfigError(
+                f"The secret {secret.id!r} of the service {service.name!r} has {len(value)} bytes, and a build "
+                f"can be given {LARGEST_SECRET} at most.",
+            )
+        return value
+    said = secret.file or ""
+    place = home / said[2:] if said.startswith("~/") else root / said
+    return _read(
+        place,
+        f"the secret {secret.id!r} that the service {service.name!r} needs",
+        "Name a smaller file: a build can be given no more.",
+    )
 
 
-def _read(place: Path, what: str) -> bytes:
+def _read(place: Path, what: str, hint_if_large: str) -> bytes:
     try:
-        return place.read_bytes()
+        return files.read(place, LARGEST_SECRET)
     except OSError as error:
+        large = error.errno == errno.EFBIG
         raise ConfigError(
-            f"{place}, {what}, can't be read: {error.strerror}.", hint="Make the file, or name another."
+            f"{place}, {what}, can't be read: {error.strerror}.",
+            hint=hint_if_large if large else "Make the file, or name another.",
         ) from error

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import tomllib
 from pathlib import Path
 
@@ -80,7 +81,7 @@ def test_a_bundle_over_the_limit_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as error:
         secrets_of({**NOWHERE, "SSL_CERT_FILE": str(bundle)}, tmp_path)
     assert str(error.value) == (
-        f"The CA bundle {bundle} has 512001 bytes, and a build can be given 512000 at most.\n"
+        f"{bundle}, the CA bundle that SSL_CERT_FILE names, can't be read: it has more than 512,000 bytes.\n"
         "Set SSL_CERT_FILE to a bundle with fewer certificates, such as the system's."
     )
 
@@ -227,3 +228,51 @@ def test_a_secret_over_the_limit_is_refused(tmp_path: Path) -> None:
         "The secret 'token' of the service 'ingestion' has 512001 bytes, and a build can be given 512000 at "
         "most."
     )
+
+
+@pytest.mark.parametrize("name", ["pipe", "/dev/zero"])
+def test_what_is_no_file_is_neither_waited_for_nor_read_without_end(name: str, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    place = tmp_path / name
+    with pytest.raises(ConfigError) as error:
+        secrets_of({**NOWHERE, "SSL_CERT_FILE": str(place)}, tmp_path)
+    assert str(error.value) == (
+        f"{place}, the CA bundle that SSL_CERT_FILE names, can't be read: it is no file.\n"
+        "Make the file, or name another."
+    )
+    with pytest.raises(ConfigError) as error:
+        secrets_of(NOWHERE, tmp_path, BuildSecret("token", file=name))
+    assert str(error.value) == (
+        f"{place}, the secret 'token' that the service 'ingestion' needs, can't be read: it is no file.\n"
+        "Make the file, or name another."
+    )
+    with pytest.raises(ConfigError) as error:
+        secrets_of({"PIP_CONFIG_FILE": str(place)}, tmp_path)
+    assert str(error.value) == (
+        f"pip's configuration {place} can't be read: it is no file.\n"
+        "Mend the file; `pip config debug` shows which files pip reads."
+    )
+
+
+def test_of_a_file_no_more_is_read_than_a_secret_may_have(tmp_path: Path) -> None:
+    (tmp_path / "huge").touch()
+    os.truncate(tmp_path / "huge", 200 * 2**30)
+    with pytest.raises(ConfigError) as error:
+        secrets_of(NOWHERE, tmp_path, BuildSecret("token", file="huge"))
+    assert str(error.value) == (
+        f"{tmp_path}/huge, the secret 'token' that the service 'ingestion' needs, can't be read: it has more than "
+        "512,000 bytes.\nName a smaller file: a build can be given no more."
+    )
+    with pytest.raises(ConfigError) as error:
+        secrets_of({"PIP_CONFIG_FILE": str(tmp_path / "huge")}, tmp_path)
+    assert str(error.value) == (
+        f"pip's configuration {tmp_path}/huge can't be read: it has more than 512,000 bytes.\n"
+        "Mend the file; `pip config debug` shows which files pip reads."
+    )
+
+
+@pytest.mark.parametrize("name", ["folder", "missing", "file/below"])
+def test_a_configuration_that_pip_passes_over_says_nothing(name: str, tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").touch()
+    assert secrets_of({"PIP_CONFIG_FILE": str(tmp_path / name)}, tmp_path) == {}
