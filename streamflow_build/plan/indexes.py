@@ -28,7 +28,7 @@ def pip_settings(environ: Mapping[str, str], home: Path) -> PipSettings:
 
     Of all options those are kept that say where packages come from and how they are reached. Places on the
     host's disk can't be reached inside a build and are left out. Raises ConfigError for a file that pip
-    couldn't read either.
+    couldn't read either, and for a variable that is no text.
     """
     settings: PipSettings = {}
     parsed = [_parsed(place) for place in _files(environ, home)]
@@ -43,6 +43,7 @@ def pip_settings(environ: Mapping[str, str], home: Path) -> PipSettings:
     for option in _PLACES:
         if option in settings:
             settings[option] = tuple(place for place in settings[option] if _remote(place))
+    _check_text(settings)
     return {option: values for option, values in settings.items() if values}
 
 
@@ -135,6 +136,19 @@ def _merge(settings: PipSettings, said: Mapping[str, str]) -> None:
         option = name.lower().replace("_", "-").removeprefix("--")
         if option in (*_LISTS, *_SINGLE) and value.strip():
             settings[option] = tuple(value.split()) if option in _LISTS else (value.strip(),)
+
+
+def _check_text(settings: PipSettings) -> None:
+    """Raises ConfigError for what is not UTF-8 text; only variables come so far, since files are decoded."""
+    for option, values in settings.items():
+        try:
+            "".join(values).encode()
+        except UnicodeEncodeError:
+            variable = f"PIP_{option.upper().replace('-', '_')}"
+            raise ConfigError(
+                f"The environment variable {variable} is not UTF-8 text, and no configuration of pip can hold it.",
+                hint=f"Set {variable} anew, with what isn't ASCII in percent-encoding, or unset it.",
+            ) from None
 
 
 def _remote(place: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -75,7 +76,7 @@ def _named(
                 f"The service {service.name!r} needs the secret {secret.id!r}, and {secret.env} is not set.",
                 hint=f"Set the environment variable {secret.env} to its value.",
             )
-        value = environ[secret.env].encode()
+        value = os.fsencode(environ[secret.env])
         if len(value) > LARGEST_SECRET:
             raise ConfigError(
                 f"The secret {secret.id!r} of the service {service.name!r} has {len(value)} bytes, and a build "

@@ -194,6 +194,29 @@ def test_named_secrets_come_from_the_environment_or_a_file(tmp_path: Path) -> No
     }
 
 
+def test_a_secret_of_the_environment_need_not_be_text(tmp_path: Path) -> None:
+    ours = BuildSecret("token", env="TOKEN")
+    environ = {**NOWHERE, "TOKEN": os.fsdecode(b"\xff\xfe")}
+    assert secrets_of(environ, tmp_path, ours) == {"token": b"\xff\xfe"}
+
+
+@pytest.mark.parametrize("name", ["PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_PROXY"])
+def test_an_index_of_the_environment_that_is_no_text_is_named_without_its_value(
+    name: str, tmp_path: Path
+) -> None:
+    with pytest.raises(ConfigError) as error:
+        secrets_of({**NOWHERE, name: os.fsdecode(b"https://u:hunter2\xff@x.test/simple")}, tmp_path)
+    assert str(error.value) == (
+        f"The environment variable {name} is not UTF-8 text, and no configuration of pip can hold it.\n"
+        f"Set {name} anew, with what isn't ASCII in percent-encoding, or unset it."
+    )
+    assert error.value.__suppress_context__
+
+
+def test_variables_of_pip_that_no_build_gets_may_be_anything(tmp_path: Path) -> None:
+    assert secrets_of({**NOWHERE, "PIP_LOG": os.fsdecode(b"\xff")}, tmp_path) == {}
+
+
 def test_what_nobody_may_be_shown(tmp_path: Path) -> None:
     environ = {
         **NOWHERE,
