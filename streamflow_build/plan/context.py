@@ -29,20 +29,24 @@ class Sources:
 
     def walk(self, path: str, above: Matched | None, rules: DockerIgnore) -> Iterator[ContextFile]:
         """The files at and below a path that the rules keep; ``above`` is what they say of its folder."""
-        excluded, matched = rules.excludes(path, above)
-        place = self._root / path
-        try:
-            status = place.lstat()
-            if stat.S_ISDIR(status.st_mode):
-                if not excluded or rules.exceptions:
-                    for name in sorted(entry.name for entry in place.iterdir()):
-                        yield from self.walk(posixpath.join(path, name), matched, rules)
-            elif not excluded:
-                if path not in self._read:
-                    self._read[path] = _file(place, path, status)
-                yield self._read[path]
-        except OSError as error:
-            raise ConfigError(f"{path} can't be read: {error.strerror}.") from error
+        # A stack of its own: folders may lie in one another deeper than Python's calls may.
+        waiting = [(path, above)]
+        while waiting:
+            path, above = waiting.pop()
+            excluded, matched = rules.excludes(path, above)
+            place = self._root / path
+            try:
+                status = place.lstat()
+                if stat.S_ISDIR(status.st_mode):
+                    if not excluded or rules.exceptions:
+                        names = sorted((entry.name for entry in place.iterdir()), reverse=True)
+                        waiting += [(posixpath.join(path, name), matched) for name in names]
+                elif not excluded:
+                    if path not in self._read:
+                        self._read[path] = _file(place, path, status)
+                    yield self._read[path]
+            except OSError as error:
+                raise ConfigError(f"{path} can't be read: {error.strerror}.") from error
 
 
 def collect(sources: Sources, paths: Iterable[str], rules: DockerIgnore) -> tuple[ContextFile, ...]:

@@ -136,6 +136,22 @@ def test_a_file_that_no_memory_holds_is_refused_unless_it_is_ignored(project: Pa
     ]
 
 
+def test_folders_may_lie_deeper_than_calls(project: Path) -> None:
+    folders = [project / ("d/" * depth) for depth in range(1, 1201)]
+    for folder in folders:
+        folder.mkdir()
+    deepest = folders[-1] / "a.py"
+    deepest.touch()
+    try:
+        (file,) = collected(project, ["d"], "")
+    finally:
+        # What tidies up after tests calls itself for each folder.
+        deepest.unlink()
+        for folder in reversed(folders):
+            folder.rmdir()
+    assert file.path == f"{'d/' * 1200}a.py"
+
+
 def test_a_file_that_several_services_share_is_read_and_held_once(project: Path) -> None:
     sources = Sources(project)
     (one,) = collect(sources, ["services/shared"], DockerIgnore("*\n!services/shared/b.py\n"))
