@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import unquote_plus
 
@@ -88,4 +87,4 @@ def _entries(files: Iterable[ContextFile]) -> Iterator[tuple[Any, bytes]]:
 
 def _above(path: str) -> list[str]:
     """The folders that a path leads through, the first one first."""
-    return [str(folder) for folder in reversed(PurePosixPath(path).parents[:-1])]
+    return [path[:end] for end, character in enumerate(path) if character == "/"]
