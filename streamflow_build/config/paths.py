@@ -12,7 +12,7 @@ from streamflow_build.config.problems import Wrong, quoted
 Kind = Literal["source", "file", "folder"]
 
 # The rules of Go's filepath.Match, which Docker follows: a class in brackets is closed and not empty.
-_WELL_FORMED = re.compile(r"(?:\\.|[^\\\[]|\[\^?(?:\\.|[^\\\]-])(?:\\.|[^\\\]])*\])*")
+_WELL_FORMED = re.compile(r"(?:\\.|[^\\\[]|\[\^?+(?:\\.|[^\\\]-])(?:\\.|[^\\\]])*\])*")
 _RANGE = re.compile(r"([^\\\[])-([^\\\]])(?=[^\[]*\])")
 
 

@@ -33,7 +33,7 @@ _NAMED_CLASSES = {
 }
 _NAMED_CLASS = re.compile(rf"\[:({'|'.join(_NAMED_CLASSES)}):\]")
 _SPECIAL = re.compile(r"[*?\[\]\\]")
-_WELL_FORMED = re.compile(r"(?:\\.|[^\\\[]|\[\^?(?:\\.|[^\\\]-])(?:\\.|[^\\\]])*\])*", re.DOTALL)
+_WELL_FORMED = re.compile(r"(?:\\.|[^\\\[]|\[\^?+(?:\\.|[^\\\]-])(?:\\.|[^\\\]])*\])*", re.DOTALL)
 
 
 class _Pattern(NamedTuple):

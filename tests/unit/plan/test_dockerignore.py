@@ -64,7 +64,7 @@ def test_patterns(rules: str, left_out: list[str], kept: list[str]) -> None:
     }
 
 
-@pytest.mark.parametrize("pattern", ["!", "[", "a[", "[]a]", "a\\"])
+@pytest.mark.parametrize("pattern", ["!", "[", "a[", "[]a]", "[^]", "[^]a]", "a\\"])
 def test_what_docker_refuses_is_refused_with_its_line(pattern: str) -> None:
     with pytest.raises(ConfigError) as error:
         DockerIgnore(f"# comment\n{pattern}\n")
