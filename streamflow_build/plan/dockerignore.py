@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Iterator
+from typing import Literal, NamedTuple
 
 from streamflow_build.errors import ConfigError
 
 Matched = tuple[bool, ...]
 """Which patterns a folder matched, one for each."""
+
+_FEW = 2
+"""With how many wildcards Python's own matching is quick: it tries all ways to divide a path among them."""
 
 _ESCAPED = frozenset(".+()|{}$")
 _ESCAPED_IN_CLASS = _ESCAPED | frozenset("[&~")
@@ -114,31 +117,82 @@ def _matcher(glob: str) -> Callable[[str], bool]:
     prefix = glob.removesuffix("**")
     if prefix != glob and not _SPECIAL.search(prefix):
         return lambda path: path.startswith(prefix)
-    return re.compile(_expression(glob)).match  # type: ignore[return-value]
+    pattern = tuple(parts(glob))
+    whole = re.compile("".join(part.text for part in pattern) + r"\Z")
+    if sum(part.kind != "fixed" for part in pattern) <= _FEW:
+        return lambda path: whole.match(path) is not None
+    return lambda path: len(path) in ends(pattern, path)
 
 
-def _expression(glob: str) -> str:
-    expression = ""
+class Part(NamedTuple):
+    """A part of the regular expression that Docker makes of a pattern, and how it may be repeated.
+
+    ``fixed`` parts have one length, a ``run`` is a character any number of times, and ``folders`` are none or all
+    up to a slash.
+    """
+
+    kind: Literal["fixed", "run", "folders"]
+    text: str
+
+    def ends(self, path: str, starts: set[int]) -> set[int]:
+        """Where the part may end in a path, of all places where it may start."""
+        if self.kind == "fixed":
+            fixed = re.compile(self.text)
+            return {found.end() for start in starts if (found := fixed.match(path, start))}
+        run = re.compile(".*" if self.kind == "folders" else self.text)
+        reached: set[int] = set()
+        for start in sorted(starts):
+            if start not in reached and (found := run.match(path, start)):
+                reached.update(range(start, found.end() + 1))
+        return starts | {end for end in reached if self.kind == "run" or path[end - 1 : end] == "/"}
+
+
+def ends(pattern: tuple[Part, ...], path: str) -> set[int]:
+    """Where in a path a match may end.
+
+    As with Go's matching, the time doesn't grow with the number of ways to divide the path among wildcards.
+    """
+    reached = {0}
+    for part in pattern:
+        reached = part.ends(path, reached)
+    return reached
+
+
+def parts(glob: str) -> Iterator[Part]:
+    """The parts of the regular expression that Docker makes of a pattern."""
+    text = ""
     position = 0
-    in_class = False
+    # Docker doesn't look whether a wildcard stands in a class, so that `[^/]` ends the one that is open.
+    in_class, opened = False, -1
     while position < len(glob):
         character = glob[position]
         position += 1
         if glob.startswith("**", position - 1):
             position += 2 if glob.startswith("/", position + 1) else 1
-            expression += "(.*/)?" if position < len(glob) else ".*"
+            wild = Part("folders", "(.*/)?") if position < len(glob) else Part("run", ".*")
+            if opened >= 0:
+                text += wild.text
+            else:
+                yield from (Part("fixed", text), wild)
+                text = ""
         elif character == "*":
-            expression += "[^/]*"
+            start = opened if opened >= 0 else len(text)
+            yield from (Part("fixed", text[:start]), Part("run", f"{text[start:]}[^/]*"))
+            text, opened = "", -1
         elif character == "?":
-            expression += "[^/]"
+            text += "[^/]"
+            opened = -1
         elif character == "\\":
-            expression += re.escape(glob[position])
+            text += re.escape(glob[position])
             position += 1
         elif in_class and (named := _NAMED_CLASS.match(glob, position - 1)):
-            expression += _NAMED_CLASSES[named[1]]
+            text += _NAMED_CLASSES[named[1]]
             position = named.end()
         else:
             escaped = character in (_ESCAPED_IN_CLASS if in_class else _ESCAPED)
-            in_class = character != "]" if in_class else character == "["
-            expression += f"\\{character}" if escaped else character
-    return rf"{expression}\Z"
+            if not in_class and character == "[":
+                in_class, opened = True, len(text)
+            elif in_class and character == "]":
+                in_class, opened = False, -1
+            text += f"\\{character}" if escaped else character
+    yield Part("fixed", text)

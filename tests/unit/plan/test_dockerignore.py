@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+import re
+
 import pytest
+from hypothesis import assume, given, reject
+from hypothesis import strategies as st
 
 from streamflow_build.errors import ConfigError
-from streamflow_build.plan.dockerignore import DockerIgnore
+from streamflow_build.plan.dockerignore import DockerIgnore, _well_formed, ends, parts
 
 
 def excluded(rules: str, path: str) -> bool:
@@ -69,3 +73,53 @@ def test_what_docker_refuses_is_refused_with_its_line(pattern: str) -> None:
     with pytest.raises(ConfigError) as error:
         DockerIgnore(f"# comment\n{pattern}\n")
     assert str(error.value) == f".dockerignore:2: {pattern!r} is no pattern that Docker takes."
+
+
+WORDS = [
+    "*",
+    "**",
+    "**/",
+    "/",
+    "?",
+    "a",
+    "b",
+    ".",
+    "[^a]",
+    "[ab]",
+    "[[:alpha:]]",
+    "[",
+    "]",
+    "^",
+    "\\",
+    "[*a]",
+]
+
+
+@pytest.mark.filterwarnings("ignore:Possible nested set:FutureWarning")
+@given(
+    st.lists(st.sampled_from(WORDS), min_size=1, max_size=9).map("".join),
+    st.lists(st.text("ab/[]^.\n", max_size=7), min_size=1, max_size=9),
+)
+def test_a_path_matches_by_parts_as_it_does_by_the_whole_expression(glob: str, paths: list[str]) -> None:
+    assume(_well_formed(glob))
+    pattern = tuple(parts(glob))
+    try:
+        expression = re.compile("".join(part.text for part in pattern))
+    except re.error:
+        reject()
+    for path in paths:
+        assert (len(path) in ends(pattern, path)) == (expression.fullmatch(path) is not None)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "path"),
+    [
+        ("**/*a*a*a*a*a*a*a*b", "a" * 250),
+        ("**/*[^b]*[^b]*[^b]*[^b]*[^b]z", "a" * 250),
+        ("**/a/**/a/**/a/**/a/**/a/**/b", "a/" * 1000 + "c"),
+        (r"\[*[*[*[*[*[*b]", "[" * 250),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:Possible nested set:FutureWarning")
+def test_many_wildcards_take_no_longer_than_a_look(pattern: str, path: str) -> None:
+    assert DockerIgnore(pattern).excludes(path, None)[0] is False
