@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from streamflow_build.config import names, shape
+from streamflow_build.config.document import folder_of
 from streamflow_build.config.graph import check_needs, check_ports
 from streamflow_build.config.paths import check_ignored
 from streamflow_build.config.problems import Problems
@@ -20,7 +21,7 @@ class Assembly:
 
     def __init__(self, path: Path, problems: Problems) -> None:
         self._file = path
-        self._root = path.absolute().parent
+        self._root = folder_of(path)
         self._problems = problems
 
     def project(self, document: shape.Document) -> Project:

@@ -67,6 +67,14 @@ def read_text(file: Path) -> str:
         ) from error
 
 
+def folder_of(file: Path) -> Path:
+    """The absolute path of the file's folder. Raises ConfigError where the current folder, which it needs, is gone."""
+    try:
+        return file.absolute().parent
+    except FileNotFoundError as error:
+        raise ConfigError("The current folder is gone.", hint="Change to one that exists: cd PATH") from error
+
+
 def compose(text: str, file: Path) -> yaml.Node:
     """The text's only document. Raises ConfigError, with the position, when it is no YAML or empty."""
     problems = Problems(file)
@@ -114,12 +122,8 @@ def _refuse_depth(text: str, problems: Problems) -> None:
 
 def _unreadable(file: Path, error: OSError) -> ConfigError:
     if error.errno == errno.ENOENT:
-        try:
-            folder = file.parent.absolute()
-        except FileNotFoundError:
-            return ConfigError("The current folder is gone.", hint="Change to one that exists: cd PATH")
         return ConfigError(
-            f"{file}: there is no such file (looked in {folder}).",
+            f"{file}: there is no such file (looked in {folder_of(file)}).",
             hint="Run this in the project's folder, or name the file: streamflow-build --config PATH …",
         )
     return ConfigError(

@@ -168,6 +168,17 @@ class TestProjectFile:
         said = "streamflow-build: The current folder is gone.\nChange to one that exists: cd PATH\n"
         assert capsys.readouterr() == ("", said * 2)
 
+    def test_the_folder_is_gone_and_the_file_is_not(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        (folder / "gone").mkdir()
+        monkeypatch.chdir(folder / "gone")
+        (folder / "gone").rmdir()
+
+        assert main(["--config", "../streamflow.yaml", "images"]) == 2
+        said = "streamflow-build: The current folder is gone.\nChange to one that exists: cd PATH\n"
+        assert capsys.readouterr() == ("", said)
+
     def test_named_and_missing(self, capsys: pytest.CaptureFixture[str]) -> None:
         assert main(["--config", "other/streamflow.yaml", "images"]) == 2
         assert capsys.readouterr().err.startswith(
