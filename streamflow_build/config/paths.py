@@ -80,8 +80,8 @@ def _nearest(root: Path, path: PurePosixPath) -> str:
 
 def covering(paths: tuple[str, ...]) -> tuple[str, ...]:
     """The paths in their order, without repetitions and without those that lie in another one of them."""
-    unique = tuple(dict.fromkeys(paths))
-    return tuple(p for p in unique if not any(p.startswith(f"{other}/") for other in unique))
+    unique = dict.fromkeys(paths)
+    return tuple(p for p in unique if not any(p[:end] in unique for end, c in enumerate(p) if c == "/"))
 
 
 def check_ignored(glob: str) -> None:
