@@ -87,7 +87,8 @@ def _files(environ: Mapping[str, str], home: Path) -> Iterator[Path]:
     for folder in reversed((environ.get("XDG_CONFIG_DIRS") or "/etc/xdg").split(":")):
         yield Path(folder) / "pip/pip.conf"
     yield Path("/etc/pip.conf")
-    if not (own and Path(own).exists()):
+    # As pip asks: Path.exists raises where the way there is barred.
+    if not (own and os.path.exists(own)):  # noqa: PTH110
         yield home / ".pip/pip.conf"
         if sys.platform == "darwin":
             yield home / "Library/Application Support/pip/pip.conf"

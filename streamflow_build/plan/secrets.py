@@ -60,8 +60,8 @@ def confidential(service: Service, secrets: Mapping[str, bytes]) -> tuple[bytes,
 
 def _bundle(environ: Mapping[str, str]) -> bytes | None:
     for name in _NAMES_OF_BUNDLE:
-        # requests takes a folder, too, but pip and uv don't.
-        if (said := environ.get(name)) and not Path(said).is_dir():
+        # requests takes a folder, too, but pip and uv don't. Path.is_dir raises where the way there is barred.
+        if (said := environ.get(name)) and not os.path.isdir(said):  # noqa: PTH112
             return _read(Path(said), f"the CA bundle that {name} names", _FEWER)
     place = next((place for place in _SYSTEM_BUNDLES if place.is_file()), None)
     return None if place is None else _read(place, "the system's CA bundle", _FEWER)

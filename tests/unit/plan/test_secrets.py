@@ -75,6 +75,22 @@ def test_a_bundle_that_is_missing_is_named(tmp_path: Path) -> None:
     )
 
 
+def test_a_name_that_no_file_can_have_is_told_of(tmp_path: Path) -> None:
+    place = f"/{'a' * 300}"
+    with pytest.raises(ConfigError) as error:
+        secrets_of({**NOWHERE, "SSL_CERT_FILE": place}, tmp_path)
+    assert str(error.value) == (
+        f"{place}, the CA bundle that SSL_CERT_FILE names, can't be read: File name too long.\n"
+        "Make the file, or name another."
+    )
+    with pytest.raises(ConfigError) as error:
+        secrets_of({"PIP_CONFIG_FILE": place}, tmp_path)
+    assert str(error.value) == (
+        f"pip's configuration {place} can't be read: File name too long.\n"
+        "Mend the file; `pip config debug` shows which files pip reads."
+    )
+
+
 def test_a_bundle_over_the_limit_is_refused(tmp_path: Path) -> None:
     bundle = tmp_path / "ca.pem"
     bundle.write_bytes(b"x" * 512_001)
