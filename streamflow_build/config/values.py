@@ -27,8 +27,9 @@ def _text(pattern: str, expected: str, description: str, *examples: str, hint: s
 _COMPONENT = r"[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*"
 _NAME = "lower-case letters and digits, with single '.', '_' or any '-' between them"
 _LINE = r"[^\x00-\x1f\x7f-\x9f\u2028\u2029]"
-# What COPY of a Dockerfile and .dockerignore take as it stands, without a pattern or a variable in it.
-_PATH = r"[^\x00-\x1f\x7f-\x9f\u2028\u2029*?\[\]$\\\x22\x27!# ]+"
+# What COPY of a Dockerfile and .dockerignore take as it stands, without a pattern or a variable in it, and not for a
+# flag or a here-document.
+_PATH = r"(?!(\./+)*--)[^\x00-\x1f\x7f-\x9f\u2028\u2029*?\[\]$\\\x22\x27!#< ]+"
 _HOST = r"([a-z0-9]|[a-z0-9][a-z0-9-]*[a-z0-9])(\.([a-z0-9]|[a-z0-9][a-z0-9-]*[a-z0-9]))*(:[0-9]{1,5})?"
 
 Line = Annotated[str, _text(rf"{_LINE}*\S{_LINE}*", "one line of text", "One line of text.")]
@@ -85,7 +86,7 @@ Path = Annotated[
     str,
     _text(
         _PATH,
-        "a path that a Dockerfile can name: no spaces and none of * ? [ ] $ \\ \" ' ! #",
+        "a path that a Dockerfile can name: no spaces, no '--' first and none of * ? [ ] $ \\ \" ' ! # <",
         "A path in the project's folder, relative to it.",
     ),
 ]
