@@ -19,6 +19,7 @@ from streamflow.shared.bus import (
     BusUnavailable,
     Dead,
     Exchange,
+    Letter,
     Message,
     Queue,
 )
@@ -102,6 +103,12 @@ async def consuming(bus: Bus, queue: Queue, taken: Any, most: int = 10) -> Any:
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+
+
+async def all_of(bus: Bus, count: int) -> tuple[Letter, ...]:
+    """The dead letters as soon as they are so many."""
+    found = await bus.letters(100)
+    return found if len(found) == count else ()
 
 
 async def lying(bus: Bus, count: int) -> bool:
@@ -195,6 +202,22 @@ def test_putting_back_what_dies_again_at_once_comes_to_an_end(on_bus: Any) -> No
             assert await bus.requeue(None) == 5
             await taken.until(10)
             await eventually(lambda: lying(bus, 5))
+
+    on_bus(test)
+
+
+def test_looking_however_often_keeps_the_letters_and_their_order(on_bus: Any) -> None:
+    async def test(bus: Bus) -> None:
+        async with consuming(bus, ONE, Taken(dead=lambda _: "it is bad")):
+            for number in range(3):
+                await bus.publish(EVENTS, Message(b"%d" % number, "cause", f"id-{number}"))
+            before = await eventually(lambda: all_of(bus, 3))
+        for _ in range(25):
+            assert await bus.letters(10) == before
+        for _ in range(25):
+            assert await bus.requeue(frozenset({"another"})) == 0
+            assert await bus.drop(frozenset({"another"})) == 0
+        assert await bus.letters(10) == before
 
     on_bus(test)
 

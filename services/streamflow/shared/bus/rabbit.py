@@ -42,6 +42,8 @@ _CONNECT_SECONDS = 5.0
 _RETRY_SECONDS = 0.5
 # What ends its consumer again and again, such as by more memory than there is, goes to the dead letters.
 _DELIVERIES = 20
+# A dead letter that was looked at this often is laid down anew: far enough below the limit for looks that break off.
+_LOOKS = 10
 _WATCHED_BYTES = 1 << 20
 _REQUEUED = 10_000  # dead letters that are looked through at once
 _REASON = "x-reason"
@@ -115,13 +117,14 @@ class RabbitBus:
         await self._take(f"what watches {exchange.name}", subscribe, hand_on, most=1, linger=0)
 
     async def letters(self, most: int) -> tuple[Letter, ...]:
-        found: list[Letter] = []
+        found: list[AbstractIncomingMessage] = []
         async with self._channel() as channel:
             queue = await channel.get_queue(DEAD_LETTERS.name, ensure=False)
             while len(found) < most and (arrived := await queue.get(fail=False)) is not None:
-                found.append(_letter(arrived))
+                found.append(arrived)
+            await self._keep_letters(channel, found)
         # The channel's end puts them all back, in their order.
-        return tuple(found)
+        return tuple(_letter(arrived) for arrived in found)
 
     async def requeue(self, ids: frozenset[str] | None) -> int:
         return await self._take_out(ids, put_back=True)
@@ -137,14 +140,31 @@ class RabbitBus:
             taken: list[AbstractIncomingMessage] = []
             while len(taken) < _REQUEUED and (arrived := await queue.get(fail=False)) is not None:
                 taken.append(arrived)
+            others: list[AbstractIncomingMessage] = []
             for arrived in taken:
                 letter = _letter(arrived)
-                if ids is None or letter.message.id in ids:
-                    if put_back:
-                        await self._send(channel.default_exchange, letter.queue, _encoded(letter.message))
-                    await arrived.ack()
-                    count += 1
+                if ids is not None and letter.message.id not in ids:
+                    others.append(arrived)
+                    continue
+                if put_back:
+                    await self._send(channel.default_exchange, letter.queue, _encoded(letter.message))
+                await arrived.ack()
+                count += 1
+            await self._keep_letters(channel, others)
         return count
+
+    async def _keep_letters(self, channel: AbstractChannel, seen: list[AbstractIncomingMessage]) -> None:
+        """See to it that letters which were only looked at are there for ever.
+
+        To look is to be delivered, and the queue's limit of deliveries would delete what was seen too often. The
+        queue can't do without one: a queue that exists keeps its arguments, and RabbitMQ 4 has a limit of its own,
+        which 3 knows no word against. So before they reach it, all of them are replaced by letters that are new.
+        """
+        if not any(int(str(each.headers.get("x-delivery-count", 0))) >= _LOOKS for each in seen):
+            return
+        for arrived in seen:
+            await self._send(channel.default_exchange, DEAD_LETTERS.name, _enclosed(_letter(arrived)))
+            await arrived.ack()
 
     def check(self) -> Check | None:
         async def probe() -> None:
@@ -246,9 +266,8 @@ class RabbitBus:
             await asyncio.sleep(_RETRY_SECONDS)
 
     async def _bury(self, queue: Queue, dead: Dead) -> None:
-        message = _encoded(dead.message)
-        message.headers = {_REASON: dead.reason, _QUEUE: queue.name}
-        await self._send(self._exchanges.get(DEAD.name), "", message)
+        letter = Letter(dead.message, dead.reason, queue.name)
+        await self._send(self._exchanges.get(DEAD.name), "", _enclosed(letter))
 
 
 class _Arriving:
@@ -304,6 +323,12 @@ def _encoded(message: Message) -> aio_pika.Message:
         correlation_id=message.correlation_id,
         message_id=message.id,
     )
+
+
+def _enclosed(letter: Letter) -> aio_pika.Message:
+    message = _encoded(letter.message)
+    message.headers = {_REASON: letter.reason, _QUEUE: letter.queue}
+    return message
 
 
 def _decoded(arrived: AbstractIncomingMessage) -> Message:
