@@ -402,6 +402,9 @@ class TestOnRabbitMQ:
         assert until(lambda: (got := send(running)).status_code == 202 and got)
         assert httpx.get(f"{running.url}/ready").status_code == 200
 
+    def test_a_correlation_id_of_many_bytes_is_accepted(self, running: Running) -> None:
+        assert send(running, correlation_id="ü" * 200).status_code == 202
+
     def test_what_is_under_way_at_the_end_is_answered(self, running: Running, servers: Servers) -> None:
         servers.run("pause", "rabbitmq")
         try:
@@ -440,8 +443,8 @@ def served(app: FastAPI) -> Iterator[str]:
         thread.join()
 
 
-def send(running: Running) -> httpx.Response:
-    return httpx.post(f"{running.url}/events", json=event(), headers=HEADERS, timeout=30)
+def send(running: Running, **fields: Any) -> httpx.Response:
+    return httpx.post(f"{running.url}/events", json=event(**fields), headers=HEADERS, timeout=30)
 
 
 def until(check: Callable[[], Any], seconds: float = 60) -> Any:

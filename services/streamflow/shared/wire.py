@@ -4,10 +4,11 @@ import json
 
 from pydantic import TypeAdapter, ValidationError
 
-from streamflow.shared.bus import Dead, Message
+from streamflow.shared.bus import Dead, Message, cut
 from streamflow.shared.events import Event
 
 _EVENTS = TypeAdapter(tuple[Event, ...])
+_STEM_BYTES = 240  # of a message's id, so that the numbers of its pieces find room behind it
 
 
 def dump(events: tuple[Event, ...]) -> bytes:
@@ -45,6 +46,7 @@ def _pieces(message: Message) -> tuple[tuple[Event, ...], tuple[Dead, ...]]:
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
             reason = f"not an event: {'.'.join(map(str, first['loc'])) or 'it'}: {first['msg']}"
-            alone = Message(json.dumps([piece]).encode(), message.correlation_id, f"{message.id}.{number}")
+            own = f"{cut(message.id, _STEM_BYTES)}.{number}"
+            alone = Message(json.dumps([piece]).encode(), message.correlation_id, own)
             dead.append(Dead(alone, reason))
     return tuple(events), tuple(dead)

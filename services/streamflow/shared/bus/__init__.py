@@ -15,13 +15,21 @@ from streamflow.shared.readiness import Check
 MEBIBYTE = 1 << 20
 
 
+def cut(text: str, most: int) -> str:
+    """What of the text fits into so many bytes of UTF-8, of whole characters."""
+    return text.encode(errors="replace")[:most].decode(errors="ignore")
+
+
 class BusUnavailable(Exception):  # noqa: N818  # a state of the world, not a mistake
     """The broker is away, or a queue is full. What was to be published may still have been: publish it again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What travels: a body of JSON, and the id of the request that caused it."""
+    """What travels: a body of JSON, and the id of the request that caused it.
+
+    On the way an id may be cut to 255 bytes; what the body says is whole.
+    """
 
     body: bytes
     correlation_id: str | None = None

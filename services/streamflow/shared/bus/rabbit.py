@@ -32,6 +32,7 @@ from streamflow.shared.bus import (
     Message,
     Queue,
     Watcher,
+    cut,
 )
 from streamflow.shared.bus.handling import handled
 from streamflow.shared.readiness import Check, Unavailable
@@ -46,6 +47,7 @@ _DELIVERIES = 20
 _LOOKS = 10
 _WATCHED_BYTES = 1 << 20
 _REQUEUED = 10_000  # dead letters that are looked through at once
+_ID_BYTES = 255  # AMQP's short strings hold no more
 _REASON = "x-reason"
 _QUEUE = "x-queue"
 _AWAY = (
@@ -320,8 +322,8 @@ def _encoded(message: Message) -> aio_pika.Message:
         message.body,
         content_type="application/json",
         delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
-        correlation_id=message.correlation_id,
-        message_id=message.id,
+        correlation_id=None if message.correlation_id is None else cut(message.correlation_id, _ID_BYTES),
+        message_id=cut(message.id, _ID_BYTES),
     )
 
 
