@@ -25,6 +25,7 @@ from streamflow.shared.bus import (
 )
 from streamflow.shared.bus.memory import MemoryBus
 from streamflow.shared.bus.rabbit import RabbitBus
+from streamflow.shared.wire import load
 
 from .servers import Servers
 
@@ -202,6 +203,38 @@ def test_putting_back_what_dies_again_at_once_comes_to_an_end(on_bus: Any) -> No
             assert await bus.requeue(None) == 5
             await taken.until(10)
             await eventually(lambda: lying(bus, 5))
+
+    on_bus(test)
+
+
+def test_the_longest_ids_and_reasons_block_nothing(on_bus: Any) -> None:
+    async def test(bus: Bus) -> None:
+        taken = Taken(dead=lambda message: "Ä" * 200_000 if message.body == b"bad" else None)
+        async with consuming(bus, ONE, taken):
+            await bus.publish(EVENTS, Message(b"bad", "ü" * 200, "i" * 255))
+            await bus.publish(EVENTS, Message(b"good", "ü" * 200, "é" * 200))
+            await taken.until(2)
+            (letter,) = await eventually(lambda: bus.letters(10))
+        assert taken.bodies == [b"bad", b"good"]
+        assert letter.message.id == "i" * 255
+        assert letter.message.correlation_id is not None
+        assert letter.message.correlation_id.startswith("ü" * 127)
+        assert letter.reason == "Ä" * 999 + "…"
+
+    on_bus(test)
+
+
+def test_what_is_no_event_in_a_message_of_a_long_id_is_buried_piece_by_piece(on_bus: Any) -> None:
+    async def test(bus: Bus) -> None:
+        async def read(batch: tuple[Message, ...]) -> tuple[Dead, ...]:
+            return tuple(dead for message in batch for dead in load(message)[1])
+
+        async with consuming(bus, ONE, read):
+            await bus.publish(EVENTS, Message(json.dumps([1, {"x" * 200_000: 2}]).encode(), id="i" * 255))
+            first, second = await eventually(lambda: all_of(bus, 2))
+        assert first.message.id != second.message.id
+        assert (first.message.body, second.message.body[:5]) == (b"[1]", b'[{"xx')
+        assert max(len(first.reason), len(second.reason)) <= 1000
 
     on_bus(test)
 

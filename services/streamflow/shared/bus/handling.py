@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from dataclasses import replace
 
 from streamflow.shared import correlation
 from streamflow.shared.bus import Dead, Handler, Message
@@ -9,6 +10,7 @@ from streamflow.shared.bus import Dead, Handler, Message
 _log = logging.getLogger(__name__)
 _FIRST_SECONDS = 0.5
 _LONGEST_SECONDS = 10.0
+_REASON_CHARACTERS = 1000
 
 
 async def handled(handler: Handler, batch: tuple[Message, ...]) -> tuple[Dead, ...]:
@@ -26,6 +28,14 @@ async def handled(handler: Handler, batch: tuple[Message, ...]) -> tuple[Dead, .
             await asyncio.sleep(delay)
             delay = min(2 * delay, _LONGEST_SECONDS)
         else:
+            dead = tuple(replace(each, reason=_short(each.reason)) for each in dead)
             for each in dead:
                 _log.error("dead letter %s: %s", each.message.id, each.reason)
             return dead
+
+
+def _short(reason: str) -> str:
+    # It may tell what the message says, to any length; a frame of AMQP's headers is no larger than 128 KiB.
+    if len(reason) <= _REASON_CHARACTERS:
+        return reason
+    return reason[: _REASON_CHARACTERS - 1] + "…"
