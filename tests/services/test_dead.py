@@ -6,9 +6,10 @@ import asyncio
 import subprocess
 import sys
 
+import aio_pika
 from pydantic import SecretStr
 
-from streamflow.shared.bus import STORAGE_EVENTS, Dead, Message
+from streamflow.shared.bus import DEAD_LETTERS, STORAGE_EVENTS, Dead, Exchange, Message, Queue
 from streamflow.shared.bus.rabbit import RabbitBus
 
 from .conftest import environment
@@ -22,28 +23,35 @@ def dead(*arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def bury(url: str, *ids: str) -> None:
-    """Let storage's queue have messages that its consumer can't handle."""
+def bury(url: str, *ids: str, queue: Queue = STORAGE_EVENTS) -> None:
+    """Let a queue, storage's, have messages that its consumer can't handle."""
 
     async def work() -> None:
-        bus = RabbitBus(SecretStr(url))
+        bus = RabbitBus(SecretStr(url), (queue, DEAD_LETTERS))
         await bus.start()
         await bus.connected()
 
         async def refuse(batch: tuple[Message, ...]) -> tuple[Dead, ...]:
             return tuple(Dead(message, "it is no event") for message in batch)
 
-        consuming = asyncio.create_task(bus.consume(STORAGE_EVENTS, refuse, most=10, linger=0.05))
+        before = len(await bus.letters(10))
+        consuming = asyncio.create_task(bus.consume(queue, refuse, most=10, linger=0.05))
         for each in ids:
-            await bus.publish(STORAGE_EVENTS.exchange, Message(b"[]", id=each))
+            await bus.publish(queue.exchange, Message(b"[]", id=each))
         async with asyncio.timeout(30):
-            while len(await bus.letters(10)) < len(ids):  # noqa: ASYNC110 - they lie in another process
+            while len(await bus.letters(10)) < before + len(ids):  # noqa: ASYNC110 - they lie in another process
                 await asyncio.sleep(0.05)
         consuming.cancel()
         await asyncio.gather(consuming, return_exceptions=True)
         await bus.close()
 
     asyncio.run(work())
+
+
+async def delete(url: str, queue: str) -> None:
+    async with await aio_pika.connect(url) as connection:
+        channel = await connection.channel()
+        await channel.queue_delete(queue)
 
 
 def test_dead_letters_are_listed_and_put_back(rabbitmq_url: str) -> None:
@@ -65,6 +73,21 @@ def test_dead_letters_are_listed_and_put_back(rabbitmq_url: str) -> None:
     assert left.stdout == "second\tstorage.events\tit is no event\n"
     assert (rest.returncode, rest.stderr) == (0, "streamflow dead: 1 put back\n")
     assert (none.returncode, none.stdout) == (0, "")
+
+
+def test_a_letter_whose_queue_is_gone_keeps_no_other_back(rabbitmq_url: str) -> None:
+    bury(rabbitmq_url, "first", queue=Queue("gone", Exchange("gone"), 1 << 20))
+    bury(rabbitmq_url, "second")
+    asyncio.run(delete(rabbitmq_url, "gone"))
+
+    tried = dead("requeue", "--all", RABBITMQ_URL=rabbitmq_url)
+    left = dead("list", RABBITMQ_URL=rabbitmq_url)
+
+    assert (tried.returncode, tried.stderr) == (
+        1,
+        "streamflow dead: first stays: there is no queue 'gone'\nstreamflow dead: 1 put back\n",
+    )
+    assert left.stdout == "first\tgone\tit is no event\n"
 
 
 def test_a_dead_letter_is_looked_at_and_forgotten(rabbitmq_url: str) -> None:

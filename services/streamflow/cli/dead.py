@@ -5,7 +5,7 @@ import logging
 import sys
 
 from streamflow.shared import settings as shared
-from streamflow.shared.bus import BusUnavailable
+from streamflow.shared.bus import BusUnavailable, NotPutBack
 from streamflow.shared.bus.rabbit import RabbitBus
 
 _MOST = 10_000
@@ -43,6 +43,11 @@ async def run(action: str, ids: frozenset[str], *, everything: bool) -> int:
             return 0 if ids <= letters.keys() else 1
         act = bus.requeue if action == "requeue" else bus.drop
         count = await act(None if everything else ids)
+    except NotPutBack as error:
+        for letter, reason in error.left:
+            _say(f"{letter.message.id} stays: {reason}")
+        _say(f"{error.count} put back")
+        return 1
     except (TimeoutError, BusUnavailable) as error:
         away = "RabbitMQ refuses the user or password of" if bus.refused else "RabbitMQ doesn't answer at"
         _say(str(error) or f"{away} RABBITMQ_URL")

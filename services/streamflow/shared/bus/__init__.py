@@ -73,6 +73,16 @@ class Queue:
     when_full: Literal["refuse", "drop oldest"] = "refuse"
 
 
+class NotPutBack(BusUnavailable):
+    """Dead letters whose queue is gone or full. They stay where they are; `count` others were put back."""
+
+    def __init__(self, count: int, left: tuple[tuple[Letter, str], ...]) -> None:
+        super().__init__("; ".join(f"{letter.message.id}: {reason}" for letter, reason in left))
+        self.count = count
+        self.left = left
+        """Each with what its queue lacks."""
+
+
 EVENTS = Exchange("events")
 ANALYTICS = Exchange("analytics")
 ALERTS = Exchange("alerts")
@@ -121,7 +131,7 @@ class Bus(Protocol):
     async def requeue(self, ids: frozenset[str] | None) -> int:
         """Put dead letters back where they came from: those with these ids, or all, of the oldest 10,000; how many.
 
-        Raises BusUnavailable.
+        Raises NotPutBack when all were tried and some had to stay, or BusUnavailable.
         """
 
     async def drop(self, ids: frozenset[str] | None) -> int:

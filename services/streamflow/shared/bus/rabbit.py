@@ -30,6 +30,7 @@ from streamflow.shared.bus import (
     Handler,
     Letter,
     Message,
+    NotPutBack,
     Queue,
     Watcher,
     cut,
@@ -59,6 +60,10 @@ _AWAY = (
 
 _Subscribe = Callable[[AbstractChannel, "_Arriving"], Awaitable[None]]
 _Handle = Callable[[list[AbstractIncomingMessage]], Awaitable[None]]
+
+
+class _Refused(BusUnavailable):
+    """The broker is there, and doesn't take this message."""
 
 
 class RabbitBus:
@@ -136,23 +141,31 @@ class RabbitBus:
 
     async def _take_out(self, ids: frozenset[str] | None, *, put_back: bool) -> int:
         count = 0
+        left: list[tuple[Letter, str]] = []
         async with self._channel() as channel:
             queue = await channel.get_queue(DEAD_LETTERS.name, ensure=False)
             # Taken before any is put back, for what dies again at once would be taken again.
             taken: list[AbstractIncomingMessage] = []
             while len(taken) < _REQUEUED and (arrived := await queue.get(fail=False)) is not None:
                 taken.append(arrived)
-            others: list[AbstractIncomingMessage] = []
+            others: list[AbstractIncomingMessage] = []  # which stay
             for arrived in taken:
                 letter = _letter(arrived)
                 if ids is not None and letter.message.id not in ids:
                     others.append(arrived)
                     continue
-                if put_back:
-                    await self._send(channel.default_exchange, letter.queue, _encoded(letter.message))
+                try:
+                    if put_back:
+                        await self._send(channel.default_exchange, letter.queue, _encoded(letter.message))
+                except _Refused as error:
+                    left.append((letter, str(error)))
+                    others.append(arrived)
+                    continue
                 await arrived.ack()
                 count += 1
             await self._keep_letters(channel, others)
+        if left:
+            raise NotPutBack(count, tuple(left))
         return count
 
     async def _keep_letters(self, channel: AbstractChannel, seen: list[AbstractIncomingMessage]) -> None:
@@ -233,9 +246,9 @@ class RabbitBus:
             straight = exchange.name == ""
             await exchange.publish(message, key, mandatory=straight, timeout=CONFIRM_SECONDS)
         except PublishError as error:
-            raise BusUnavailable(f"there is no queue {key!r}") from error
+            raise _Refused(f"there is no queue {key!r}") from error
         except DeliveryError as error:
-            raise BusUnavailable("a queue is full") from error
+            raise _Refused("a queue is full") from error
         except _AWAY as error:
             raise BusUnavailable(f"RabbitMQ went away: {error}") from error
 
