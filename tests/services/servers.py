@@ -59,6 +59,15 @@ class Servers:
         """End it as a crash does."""
         self.run("kill", "--signal", "SIGKILL", server)
 
+    @contextlib.contextmanager
+    def paused(self, server: str) -> Iterator[None]:
+        """Let it hang meanwhile: connections to it stay, and nothing answers."""
+        self.run("pause", server)
+        try:
+            yield
+        finally:
+            self.run("unpause", server)
+
     def start(self, server: str) -> None:
         """Start it again, with its data, and wait until it serves."""
         command = ("up", "--detach", "--wait", "--no-recreate", server)

@@ -72,6 +72,10 @@ class Outbox:
             while self._waiting:
                 taken = self._take()
                 failed = await self._publish(taken)
+                if isinstance(failed, BusUnavailable):
+                    # Who waited behind them need not wait as long once more, to be told the same.
+                    taken += self._waiting
+                    self._waiting = []
                 for call in taken:
                     call.settle(failed)
         finally:

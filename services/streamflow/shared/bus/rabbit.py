@@ -39,7 +39,10 @@ from streamflow.shared.bus.handling import handled
 from streamflow.shared.readiness import Check, Unavailable
 
 _log = logging.getLogger(__name__)
-CONFIRM_SECONDS = 10.0
+# Long for a broker that writes to a busy disk, and short of what requests get to finish in when a service ends.
+CONFIRM_SECONDS = 5.0
+# To take leave is to wait for an answer, which a broker that hangs doesn't give; it finds out by itself.
+_CLOSE_SECONDS = 1.0
 _CONNECT_SECONDS = 5.0
 _RETRY_SECONDS = 0.5
 # What ends its consumer again and again, such as by more memory than there is, goes to the dead letters.
@@ -217,8 +220,7 @@ class RabbitBus:
                 self._there.clear()
                 self._connection = None
                 self._exchanges = {}
-                with suppress(*_AWAY):
-                    await connection.close()
+                await _leave(connection)
             await asyncio.sleep(_RETRY_SECONDS)
 
     async def _use(self, connection: AbstractConnection) -> asyncio.Event:
@@ -257,11 +259,15 @@ class RabbitBus:
         """A channel of its own. Raises BusUnavailable, in its body, too."""
         if self._connection is None:
             raise BusUnavailable("RabbitMQ is away")
+        channel = self._connection.channel(on_return_raises=True)
         try:
-            async with self._connection.channel(on_return_raises=True) as channel:
-                yield channel
+            await channel.initialize()
+            yield channel
         except _AWAY as error:
             raise BusUnavailable(f"RabbitMQ went away: {error}") from error
+        finally:
+            if channel.is_initialized:
+                await _leave(channel)
 
     async def _take(
         self, name: str, subscribe: _Subscribe, handle: _Handle, *, most: int, linger: float
@@ -296,6 +302,12 @@ class _Arriving:
 
     def end(self, *_: object) -> None:
         self.queue.put_nowait(None)
+
+
+async def _leave(left: AbstractConnection | AbstractChannel) -> None:
+    with suppress(*_AWAY):
+        async with asyncio.timeout(_CLOSE_SECONDS):
+            await left.close()
 
 
 async def _gather(arriving: _Arriving, most: int, linger: float) -> list[AbstractIncomingMessage] | None:
