@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
+from pydantic import SecretStr
 
+from streamflow.shared.bus import ANALYTICS, EVENTS, Message
+from streamflow.shared.bus.rabbit import RabbitBus
+from streamflow.shared.events import Event
+from streamflow.shared.wire import dump
+
+from .alerting.desk import window
 from .asgi import AUTHORIZED
 from .conftest import DEADLINE_SECONDS, SERVICES, Running
 from .servers import Servers
@@ -25,6 +34,16 @@ def until_ready(running: Running) -> None:
         time.sleep(0.1)
 
 
+async def publish(url: str) -> None:
+    """Something to write into the database, for storage and for alerting."""
+    bus = RabbitBus(SecretStr(url))
+    await bus.start()
+    await bus.connected()
+    await bus.publish(EVENTS, Message(dump((Event(type="web.click", source="shop"),))))
+    await bus.publish(ANALYTICS, Message(json.dumps(window()).encode()))
+    await bus.close()
+
+
 def end_in_time(running: Running) -> None:
     began = time.monotonic()
     assert running.stop() == 0
@@ -37,6 +56,28 @@ def test_the_broker_hangs(service: str, start: Start, rabbitmq_url: str, servers
     running = start(service, RABBITMQ_URL=rabbitmq_url)
     until_ready(running)
     with servers.paused("rabbitmq"):
+        time.sleep(1)
+        end_in_time(running)
+
+
+@pytest.mark.parametrize("service", ["alerting", "storage"])
+def test_the_database_hangs_in_the_middle_of_work(
+    service: str, start: Start, rabbitmq_url: str, postgres_url: str, servers: Servers
+) -> None:
+    running = start(service, RABBITMQ_URL=rabbitmq_url, DATABASE_URL=postgres_url)
+    until_ready(running)
+    with servers.paused("postgres"):
+        asyncio.run(publish(rabbitmq_url))
+        time.sleep(1.5)
+        end_in_time(running)
+
+
+@pytest.mark.parametrize("service", ["alerting", "storage"])
+def test_the_database_hangs_from_the_beginning(
+    service: str, start: Start, postgres_url: str, servers: Servers
+) -> None:
+    with servers.paused("postgres"):
+        running = start(service, DATABASE_URL=postgres_url)
         time.sleep(1)
         end_in_time(running)
 

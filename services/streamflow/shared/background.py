@@ -7,6 +7,8 @@ from contextlib import asynccontextmanager
 
 _log = logging.getLogger(__name__)
 _AGAIN_SECONDS = 1.0
+_END_SECONDS = 2.0
+_TIMES = 3
 
 Work = Callable[[], Awaitable[None]]
 
@@ -18,9 +20,19 @@ async def at_work(*works: Work) -> AsyncIterator[None]:
     try:
         yield
     finally:
+        await _end(set(tasks))
+
+
+async def _end(tasks: set[asyncio.Task[None]]) -> None:
+    # A library may lose a cancellation, or go on for long to end in order; then it is told again.
+    for _ in range(_TIMES):
+        if not tasks:
+            return
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        _, tasks = await asyncio.wait(tasks, timeout=_END_SECONDS)
+    if tasks:
+        _log.error("work in the background doesn't end: %d of it are left", len(tasks))
 
 
 async def _kept(work: Work) -> None:

@@ -17,7 +17,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool, StaticPool
 
-from streamflow.shared.postgres import FAILURES
+from streamflow.shared.postgres import FAILURES, being_cancelled
 from streamflow.shared.readiness import Check, Unavailable
 from streamflow.storage.migration import MigrationError, migrate
 
@@ -215,6 +215,8 @@ def _translated() -> Iterator[None]:
             raise Unstorable(_first_line(found)) from error
         raise DatabaseUnavailable(_first_line(found)) from error
     except TimeoutError as error:
+        if being_cancelled():
+            raise asyncio.CancelledError from error
         raise DatabaseUnavailable("the database doesn't answer in time") from error
     except (*FAILURES, SQLAlchemyError) as error:
         raise DatabaseUnavailable(_first_line(error)) from error

@@ -2,8 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import datetime
 from typing import Any
 
@@ -11,7 +11,7 @@ import asyncpg
 from pydantic import SecretStr
 
 from streamflow.alerting.store import Row, Session, StoreUnavailable, schema
-from streamflow.shared.postgres import FAILURES
+from streamflow.shared.postgres import FAILURES, being_cancelled
 from streamflow.shared.readiness import Check, Unavailable
 
 _log = logging.getLogger(__name__)
@@ -104,12 +104,30 @@ class PostgresStore:
 @asynccontextmanager
 async def _begun(pool: "asyncpg.Pool[Any]") -> AsyncIterator[Session]:
     try:
-        async with pool.acquire(timeout=_CONNECT_SECONDS) as connection, connection.transaction():
-            yield _Transaction(connection)
+        async with pool.acquire(timeout=_CONNECT_SECONDS) as connection:
+            with _given_up(connection):
+                async with connection.transaction():
+                    with _given_up(connection):
+                        yield _Transaction(connection)
     except _AWAY as error:
+        if being_cancelled():  # which broke what was under way
+            raise asyncio.CancelledError from error
         if isinstance(error, ValueError):  # asyncpg's for a value that fits no column: a mistake of ours
             raise
         raise StoreUnavailable(f"the database is away: {error or type(error).__name__}") from error
+
+
+@contextmanager
+def _given_up(connection: Any) -> Iterator[None]:
+    """Whoever is cancelled ends the connection, and with it the transaction.
+
+    To roll it back would be to wait for a server that may not answer at all.
+    """
+    try:
+        yield
+    except asyncio.CancelledError:
+        connection.terminate()
+        raise
 
 
 class _Transaction:
