@@ -24,6 +24,7 @@ from .servers import Servers
 
 GIVEN_SECONDS = 10
 EVENT = {"type": "web.click", "source": "shop"}
+ASKED = {"alerting": "rules", "storage": "events"}
 Start = Callable[..., Running]
 
 
@@ -100,3 +101,19 @@ def test_who_waits_for_a_broker_that_hangs_is_told_to_come_again(
     assert {answer.headers["Retry-After"] for answer in answers} == {"2"}
     messages = {answer.json()["error"]["message"] for answer in answers}
     assert all(message.startswith("not accepted: RabbitMQ went away") for message in messages)
+
+
+@pytest.mark.parametrize("service", ["alerting", "storage"])
+def test_everything_hangs_and_so_does_a_request(
+    service: str, start: Start, rabbitmq_url: str, postgres_url: str, servers: Servers
+) -> None:
+    running = start(service, RABBITMQ_URL=rabbitmq_url, DATABASE_URL=postgres_url)
+    until_ready(running)
+    with servers.paused("postgres"), servers.paused("rabbitmq"), ThreadPoolExecutor(1) as pool:
+        place = f"{running.url}/{ASKED[service]}"
+        asked = pool.submit(httpx.get, place, headers=AUTHORIZED, timeout=DEADLINE_SECONDS)
+        time.sleep(0.5)
+        began = time.monotonic()
+        assert running.stop() == 0
+        assert time.monotonic() - began < GIVEN_SECONDS
+        assert asked.exception() is not None or asked.result().is_error

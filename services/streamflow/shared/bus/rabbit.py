@@ -42,7 +42,7 @@ _log = logging.getLogger(__name__)
 # Long for a broker that writes to a busy disk, and short of what requests get to finish in when a service ends.
 CONFIRM_SECONDS = 5.0
 # To take leave is to wait for an answer, which a broker that hangs doesn't give; it finds out by itself.
-_CLOSE_SECONDS = 1.0
+_CLOSE_SECONDS = 0.5
 _CONNECT_SECONDS = 5.0
 _RETRY_SECONDS = 0.5
 # What ends its consumer again and again, such as by more memory than there is, goes to the dead letters.
