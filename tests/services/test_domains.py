@@ -75,6 +75,39 @@ def test_a_wrong_event_is_refused_with_its_path(field: str, path: str, message: 
 
 
 @pytest.mark.parametrize(
+    ("value", "characters"),
+    [
+        ("1e308", 309),
+        ("-1e308", 310),
+        ("5e-324", 326),
+        ("1.25e-7", 11),
+        ("123.0", 5),
+        ("12345678901234567890", 20),
+        ('"1e+308"', 8),
+        ('"\\" 2e+300"', 11),
+        ('"😀"', 6),
+    ],
+)
+@pytest.mark.parametrize("field", ["data", "metadata"])
+def test_an_event_holds_so_much_with_its_numbers_written_out(field: str, value: str, characters: int) -> None:
+    def status(count: int, filling: int) -> tuple[int, list[dict[str, str]]]:
+        values = ", ".join([value] * count)
+        body = (
+            f'{{"type": "error", "source": "shop", "{field}": {{"a": [{values}], "b": "{"x" * filling}"}}}}'
+        )
+        headers = {**AUTHORIZED, "Content-Type": "application/json"}
+        answer = ask(INGESTION, "POST", "/events/validate", content=body.encode(), headers=headers)
+        return answer.status_code, answer.json().get("error", {}).get("details")
+
+    around = len('{"a": [], "b": ""}') - len(", ")
+    count = (128 * 1024 - around) // (characters + len(", "))
+    filling = 128 * 1024 - around - count * (characters + len(", "))
+    assert status(count, filling)[0] == 200
+    message = "its JSON may have 128 KiB, with numbers written without exponents"
+    assert status(count, filling + 1) == (422, [{"path": f"body.{field}", "message": message}])
+
+
+@pytest.mark.parametrize(
     ("text", "value", "holds"),
     [
         ("error_rate > 0.05 over 5m", 0.05, False),

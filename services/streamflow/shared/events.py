@@ -1,6 +1,7 @@
 """The event: what clients send and every service understands."""
 
 import json
+import re
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated
@@ -10,6 +11,14 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 DEEPEST = 100
 """How deeply objects and arrays may lie in each other: the readers on the way stop at twice that."""
+LARGEST = 128 << 10
+"""Bytes of `data`, and of `metadata`, as JSON text in which each number is written without an exponent."""
+_STRETCH = 55
+"""No JSON text grows more than so many times by that: `5e-324` is 326 digits."""
+_LONGEST = 330
+"""No number of it grows by more than so many characters."""
+# Strings first: what looks like a number in one is text.
+_PARTS = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|\d(?:\.(?P<decimals>\d+))?e(?P<exponent>[+-]\d+)')
 
 
 def _without_nul(text: str) -> str:
@@ -55,17 +64,36 @@ def _encodable(value: dict[str, JsonValue]) -> dict[str, JsonValue]:
     # Python's JSON reader also takes NaN, Infinity and half a surrogate pair, which no JSON writer may write.
     try:
         text = json.dumps(value, allow_nan=False, ensure_ascii=False)
-        text.encode()
+        size = len(text.encode())
     except ValueError as error:
         raise ValueError("numbers must be finite and text must be valid Unicode") from error
     except RecursionError:
         raise ValueError(f"at most {DEEPEST} levels may lie in each other") from None
+    if size * _STRETCH > LARGEST and (size > LARGEST or size + _growth(text, LARGEST - size) > LARGEST):
+        raise ValueError(f"its JSON may have {LARGEST >> 10} KiB, with numbers written without exponents")
     if text.count("{") + text.count("[") > DEEPEST and _depth(value) > DEEPEST:
         raise ValueError(f"at most {DEEPEST} levels may lie in each other")
     # A backslash of the text itself is doubled, and no escape.
     if "\\u0000" in text.replace("\\\\", ""):
         raise ValueError("U+0000 can't be stored")
     return value
+
+
+def _growth(text: str, allowed: int) -> int:
+    """How many characters longer a JSON text is in PostgreSQL, which writes each number without an exponent.
+
+    The exact count takes long, and isn't made where an upper bound of it is `allowed`: then it is that bound.
+    """
+    bound = _LONGEST * (text.count("e+") + text.count("e-"))
+    if bound <= allowed:
+        return bound
+    return sum(_digits(part) - len(part[0]) for part in _PARTS.finditer(text) if part["exponent"])
+
+
+def _digits(number: re.Match[str]) -> int:
+    """How long a number is without its exponent; Python's JSON has one from 1e16 on, and below 1e-4."""
+    exponent = int(number["exponent"])
+    return exponent + 1 if exponent > 0 else len("0.") - exponent + len(number["decimals"] or "")
 
 
 def _depth(value: JsonValue) -> int:

@@ -23,7 +23,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from streamflow.shared.events import Event
+from streamflow.shared.events import Event, EventType, Severity
 from streamflow.storage import insertion
 from streamflow.storage.cursors import Cursor
 from streamflow.storage.database import Database, Unstorable
@@ -180,7 +180,16 @@ class Archive:
 
 
 def _event(row: Row[Any]) -> Event:
-    return Event.model_validate(dict(row._mapping))  # noqa: SLF001  # public, by its documentation
+    """The event of a row. It was checked when it came, and may break rules that are newer than that."""
+    fields = dict(row._mapping)  # noqa: SLF001  # public, by its documentation
+    return Event.model_construct(
+        **fields
+        | {
+            "type": EventType(fields["type"]),
+            "severity": Severity(fields["severity"]),
+            "tags": tuple(fields["tags"]),
+        }
+    )
 
 
 def _key(value: str | datetime) -> str:

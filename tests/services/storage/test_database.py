@@ -98,6 +98,17 @@ def test_an_event_comes_back_as_it_went_in(on_archive: Callable[[Test], None]) -
     on_archive(test)
 
 
+def test_what_was_stored_before_a_rule_was_made_can_be_read(on_archive: Callable[[Test], None]) -> None:
+    event = made(tags=["a"]).model_copy(update={"data": {"a": "x" * 300_000}})
+
+    async def test(archive: Archive) -> None:
+        await archive.store((event,))
+        assert await archive.find(event.id) == event
+        assert await all_of(archive) == [event]
+
+    on_archive(test)
+
+
 @pytest.mark.parametrize(
     "moment",
     [
