@@ -1,6 +1,8 @@
 """The archive: events put in, found, paged through, counted, exported and thrown away."""
 
-from collections.abc import AsyncIterator
+import asyncio
+import json
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -12,6 +14,8 @@ from sqlalchemy import (
     Row,
     Select,
     String,
+    Text,
+    cast,
     delete,
     desc,
     func,
@@ -30,9 +34,17 @@ from streamflow.storage.database import Database, Unstorable
 from streamflow.storage.filters import Filters, GroupFilters, conditions
 from streamflow.storage.tables import EVENTS, Moment
 
-_EXPORTED = 500  # events in memory at once
+_FETCHED = 128  # rows at once, which are text until they are read; of one there are up to 300 KiB
+_PAGE_BYTES = 8 << 20
+_EXPORTED_BYTES = 1 << 20
+_READ = 8  # rows, before whatever else waits has its turn
 _DELETED = 5_000  # events in one transaction, which holds their locks
-_COLUMNS = [EVENTS.c[name] for name in Event.model_fields]
+_DOCUMENTS = ("data", "metadata", "tags")
+_COLUMNS = [
+    # As text, so that their sizes are known, and nothing is read before it has its place.
+    cast(EVENTS.c[name], Text).label(name) if name in _DOCUMENTS else EVENTS.c[name]
+    for name in Event.model_fields
+]
 _PLACE = (EVENTS.c.timestamp, EVENTS.c.id)
 
 
@@ -79,25 +91,28 @@ class Archive:
 
     async def find(self, event_id: UUID) -> Event | None:
         """The event with the id."""
-
-        async def work(connection: AsyncConnection) -> Event | None:
-            row = (await connection.execute(select(*_COLUMNS).where(EVENTS.c.id == event_id))).first()
-            return None if row is None else _event(row)
-
-        return await self._database.run(work)
+        rows = await self._database.run(partial(_all, select(*_COLUMNS).where(EVENTS.c.id == event_id)))
+        return _event(rows[0]) if rows else None
 
     async def page(self, filters: Filters, after: Cursor | None, limit: int) -> Page:
-        """Up to so many events, those that come after the cursor; what is stored meanwhile moves none of them."""
-        asked = self._newest_first(filters, after).limit(limit + 1)
+        """Up to so many events, those that come after the cursor; what is stored meanwhile moves none of them.
 
-        async def work(connection: AsyncConnection) -> tuple[Event, ...]:
-            return tuple(map(_event, await connection.execute(asked)))
-
-        found = await self._database.run(work)
-        if len(found) <= limit:
-            return Page(found, None)
-        last = found[limit - 1]
-        return Page(found[:limit], Cursor(last.timestamp, last.id))
+        A page ends sooner with the event that makes it large.
+        """
+        events: list[Event] = []
+        left = _PAGE_BYTES
+        while True:
+            most = min(_FETCHED, limit - len(events))
+            asked = self._newest_first(filters, after).limit(most + 1)
+            rows = await self._database.run(partial(_all, asked))
+            taken, size = _within(rows[:most], left)
+            events += await _events(taken)
+            left -= size
+            if len(taken) == len(rows):
+                return Page(tuple(events), None)
+            after = Cursor(events[-1].timestamp, events[-1].id)
+            if left <= 0 or len(events) == limit:
+                return Page(tuple(events), after)
 
     async def count(self, filters: GroupFilters) -> tuple[tuple[tuple[str, int], ...], bool]:
         """How many events each group has, at most `limit` groups, and whether those are all.
@@ -123,20 +138,24 @@ class Archive:
         return tuple(found[: filters.limit]), len(found) <= filters.limit
 
     async def export(self, filters: Filters) -> AsyncIterator[tuple[Event, ...]]:
-        """Every event that passes, newest first, a few at a time however many there are."""
+        """Every event that passes, newest first, a few at a time however many and however large they are."""
         if self._database.embedded:
             after: Cursor | None = None
             while True:
-                page = await self.page(filters, after, _EXPORTED)
+                page = await self.page(filters, after, _FETCHED)
                 yield page.events
                 if page.end is None:
                     return
                 after = page.end
-        asked = self._newest_first(filters, None).execution_options(yield_per=_EXPORTED)
+        asked = self._newest_first(filters, None).execution_options(yield_per=_FETCHED)
         async with self._database.reading() as connection:
             result = await connection.stream(asked)  # by a cursor of the server
             async for rows in result.partitions():
-                yield tuple(map(_event, rows))
+                left: Sequence[Row[Any]] = rows
+                while left:
+                    taken, _ = _within(left, _EXPORTED_BYTES)
+                    left = left[len(taken) :]
+                    yield await _events(taken)
 
     async def delete_before(self, moment: datetime) -> int:
         """Delete the events that are older, oldest first, in transactions of a few; how many there were."""
@@ -179,9 +198,33 @@ class Archive:
         return type_coerce(hour, Moment())
 
 
+async def _all(asked: Select[Any], connection: AsyncConnection) -> Sequence[Row[Any]]:
+    return (await connection.execute(asked)).all()
+
+
+def _within(rows: Sequence[Row[Any]], limit: int) -> tuple[Sequence[Row[Any]], int]:
+    """The first rows, up to the one whose documents reach so many bytes with theirs; and how many they have."""
+    size = 0
+    for count, row in enumerate(rows, 1):
+        size += sum(len(getattr(row, name).encode()) for name in _DOCUMENTS)
+        if size >= limit:
+            return rows[:count], size
+    return rows, size
+
+
+async def _events(rows: Sequence[Row[Any]]) -> tuple[Event, ...]:
+    events = []
+    for number, row in enumerate(rows, 1):
+        events.append(_event(row))
+        if number % _READ == 0:
+            await asyncio.sleep(0)
+    return tuple(events)
+
+
 def _event(row: Row[Any]) -> Event:
     """The event of a row. It was checked when it came, and may break rules that are newer than that."""
     fields = dict(row._mapping)  # noqa: SLF001  # public, by its documentation
+    fields |= {name: json.loads(fields[name]) for name in _DOCUMENTS}
     return Event.model_construct(
         **fields
         | {

@@ -181,6 +181,50 @@ def test_pages_hold_every_event_once_in_order(on_archive: Callable[[Test], None]
     on_archive(test)
 
 
+def test_pages_and_exports_are_bounded_by_bytes(on_archive: Callable[[Test], None]) -> None:
+    # Of 3 KiB that each has PostgreSQL makes 125, and SQLite keeps them.
+    events = numbered(150, metadata={"a": [1e-300] * 420, "b": "ä😀"})
+
+    async def test(archive: Archive) -> None:
+        await archive.store(events)
+        found, pages, after = [], [], None
+        while True:
+            page = await archive.page(EVERYTHING, after, 1000)
+            found += page.events
+            pages.append(len(page.events))
+            if page.end is None:
+                break
+            after = page.end
+        assert found == newest_first(events)
+        embedded = archive._database.embedded
+        assert pages == ([150] if embedded else [66, 66, 18])
+        sizes = [len(some) async for some in archive.export(EVERYTHING)]
+        assert sum(sizes) == 150
+        assert max(sizes) == (128 if embedded else 9)
+        assert await all_of(archive) == newest_first(events)
+
+    on_archive(test)
+
+
+def test_a_page_is_never_empty_while_there_are_more(
+    on_archive: Callable[[Test], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("streamflow.storage.archive._PAGE_BYTES", 10)
+    events = numbered(5)
+
+    async def test(archive: Archive) -> None:
+        await archive.store(events)
+        found, after = [], None
+        for left in reversed(range(5)):
+            page = await archive.page(EVERYTHING, after, 1000)
+            found += page.events
+            after = page.end
+            assert (len(page.events), after is None) == (1, left == 0)
+        assert found == newest_first(events)
+
+    on_archive(test)
+
+
 def test_an_export_is_larger_than_what_is_in_memory_at_once(on_archive: Callable[[Test], None]) -> None:
     events = numbered(1600)
 
