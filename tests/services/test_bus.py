@@ -361,3 +361,29 @@ class TestRabbitAway:
                 assert letter.reason == "delivered 20 times and never handled"
 
         asyncio.run(test())
+
+
+def test_a_bus_in_the_process_drains_into_its_consumers(caplog: pytest.LogCaptureFixture) -> None:
+    async def test() -> None:
+        bus = MemoryBus((ONE, NEWEST))
+        taken = Taken()
+
+        async def hand_on(batch: tuple[Message, ...]) -> tuple[Dead, ...]:
+            await asyncio.sleep(0.01)
+            for message in batch:
+                await bus.publish(NEWEST.exchange, message)
+            return ()
+
+        await bus.drain(SECONDS)
+        async with asyncio.timeout(SECONDS), consuming(bus, ONE, hand_on), consuming(bus, NEWEST, taken):
+            for number in range(25):
+                await bus.publish(EVENTS, Message(b"%d" % number))
+            await bus.drain(SECONDS)
+            assert taken.bodies == [b"%d" % number for number in range(25)]
+        assert caplog.messages == []
+
+        await bus.publish(EVENTS, Message(b"nobody takes it"))
+        await bus.drain(0.05)
+        assert caplog.messages == ["1 messages of one were not handled within 0.05 s"]
+
+    asyncio.run(test())

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import sqlite3
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -27,10 +30,17 @@ PREFIXES = ("/api/ingest", "/api/analytics", "/api/alerts", "/api/storage", "")
 
 @pytest.fixture
 def platform() -> Iterator[httpx.Client]:
+    with running() as client:
+        yield client
+
+
+@contextmanager
+def running(**settings: str) -> Iterator[httpx.Client]:
+    """The platform, which ends cleanly and tells nothing of it."""
     port = free_port()
     process = subprocess.Popen(
         [sys.executable, "-m", "streamflow"],
-        env=environment(PORT=str(port)),
+        env=environment(PORT=str(port), **settings),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
@@ -86,6 +96,16 @@ def test_an_event_goes_the_whole_way(platform: httpx.Client) -> None:
     assert platform.get(f"/api/ingest/events/{one}").json() == stored.json()
     (window, *_) = until(lambda: platform.get("/api/analytics/windows/1h").json())
     assert window["count"] == 1
+
+
+def test_what_was_accepted_is_stored_when_it_is_asked_to_end(tmp_path: Path) -> None:
+    path = tmp_path / "events.db"
+    batch = {"events": [{"type": "web.click", "source": "shop"}] * 1000}
+    with running(DATABASE_URL=f"sqlite:///{path}") as client:
+        for _ in range(20):
+            assert client.post("/api/ingest/events/batch", json=batch).status_code == 202
+    with closing(sqlite3.connect(path)) as database:
+        assert database.execute("SELECT count(*) FROM events").fetchone() == (20_000,)
 
 
 @pytest.mark.parametrize(

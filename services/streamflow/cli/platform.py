@@ -19,6 +19,8 @@ from streamflow.shared.server import on_signals, serve, try_port
 from streamflow.shared.settings import Settings, read
 from streamflow.storage import app as storage
 
+_DRAIN_SECONDS = 5.0  # for what was taken in to be stored and counted, at the end
+
 
 class PlatformSettings(Settings):
     """What the process itself reads from its environment; each service reads its own besides."""
@@ -52,6 +54,7 @@ def create_app() -> FastAPI:
         bus=bus,
         client=peer_client({"http://storage": _inside(stored)}),
     )
+    counted = analytics.create_app(counting, bus=bus, windows=windows)
     alerted = alerting.create_app(bus=bus)
     showing = dashboard.create_app(
         read(dashboard.Settings).model_copy(
@@ -63,7 +66,7 @@ def create_app() -> FastAPI:
     )
     services = {
         "/api/ingest": taking,
-        "/api/analytics": analytics.create_app(counting, bus=bus, windows=windows),
+        "/api/analytics": counted,
         "/api/alerts": alerted,
         "/api/storage": stored,
     }
@@ -71,9 +74,11 @@ def create_app() -> FastAPI:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as running:
-            # What takes events in comes last, and ends first.
-            for service in (showing, *reversed(services.values())):
+            # What takes events in comes last, and ends first; the others handle what it took before they end.
+            for service in (showing, stored, alerted, counted):
                 await running.enter_async_context(service.router.lifespan_context(service))
+            running.push_async_callback(bus.drain, _DRAIN_SECONDS)
+            await running.enter_async_context(taking.router.lifespan_context(taking))
             yield
 
     app = FastAPI(lifespan=lifespan, openapi_url=None)

@@ -110,6 +110,12 @@ class Bus(Protocol):
     async def close(self) -> None:
         """End. What was being handled comes again to whoever consumes its queue next."""
 
+    async def drain(self, seconds: float) -> None:
+        """Wait, but no longer than so, until nothing is left that would be lost with this process.
+
+        Who publishes has to end before, and who consumes after.
+        """
+
     async def publish(self, exchange: Exchange, message: Message) -> None:
         """Give a message to every queue of the exchange; returns when all of them have it safe.
 

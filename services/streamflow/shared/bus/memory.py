@@ -1,6 +1,7 @@
 """The bus inside of one process: what it holds is gone when the process ends."""
 
 import asyncio
+import logging
 from collections import deque
 from contextlib import suppress
 
@@ -17,6 +18,8 @@ from streamflow.shared.bus import (
 from streamflow.shared.bus.handling import handled
 from streamflow.shared.readiness import Check
 
+_log = logging.getLogger(__name__)
+
 LETTERS = 10_000  # dead letters that are kept before the oldest go
 WATCHED = 1000  # messages that a watcher may be behind before it misses the oldest
 
@@ -28,7 +31,11 @@ class _Held:
         self.queue = queue
         self.messages: deque[Message] = deque()
         self.size = 0
+        self.taken = 0
+        """Messages that are being handled."""
         self.came = asyncio.Event()
+        self.done = asyncio.Event()
+        self.done.set()
 
     def refuses(self, message: Message) -> bool:
         return self.queue.when_full == "refuse" and self.size + len(message.body) > self.queue.limit
@@ -37,15 +44,26 @@ class _Held:
         self.messages.append(message)
         self.size += len(message.body)
         while self.size > self.queue.limit and len(self.messages) > 1:
-            self.take()
+            self._first()
         self.came.set()
+        self.done.clear()
 
     def put_back(self, batch: tuple[Message, ...]) -> None:
         self.messages.extendleft(reversed(batch))
         self.size += sum(len(message.body) for message in batch)
+        self.taken -= len(batch)
         self.came.set()
 
     def take(self) -> Message:
+        self.taken += 1
+        return self._first()
+
+    def settle(self, batch: tuple[Message, ...]) -> None:
+        self.taken -= len(batch)
+        if not self.messages and not self.taken:
+            self.done.set()
+
+    def _first(self) -> Message:
         message = self.messages.popleft()
         self.size -= len(message.body)
         if not self.messages:
@@ -66,6 +84,17 @@ class MemoryBus:
 
     async def close(self) -> None:
         """Nothing has to end."""
+
+    async def drain(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                # What one queue's handler publishes is in another one, which may have been empty before.
+                while waited := [held for held in self._held.values() if not held.done.is_set()]:
+                    await waited[0].done.wait()
+        except TimeoutError:
+            for held in waited:
+                count = len(held.messages) + held.taken
+                _log.error("%d messages of %s were not handled within %g s", count, held.queue.name, seconds)
 
     async def publish(self, exchange: Exchange, message: Message) -> None:
         bound = [held for held in self._held.values() if held.queue.exchange == exchange]
@@ -89,6 +118,7 @@ class MemoryBus:
             except asyncio.CancelledError:
                 held.put_back(batch)
                 raise
+            held.settle(batch)
 
     async def watch(self, exchange: Exchange, watcher: Watcher) -> None:
         watching: asyncio.Queue[Message] = asyncio.Queue(WATCHED)

@@ -95,6 +95,9 @@ class RabbitBus:
             with suppress(asyncio.CancelledError):
                 await self._keeper
 
+    async def drain(self, seconds: float) -> None:
+        """The broker has everything."""
+
     async def publish(self, exchange: Exchange, message: Message) -> None:
         await self._send(self._exchanges.get(exchange.name), "", _encoded(message))
 
