@@ -45,6 +45,8 @@ _COLUMNS = [
     cast(EVENTS.c[name], Text).label(name) if name in _DOCUMENTS else EVENTS.c[name]
     for name in Event.model_fields
 ]
+_FIRST_HOUR: ColumnElement[datetime] = literal_column("TIMESTAMPTZ '0001-01-01T00:00:00Z'")
+_LAST_HOUR: ColumnElement[datetime] = literal_column("TIMESTAMPTZ '9999-12-31T23:00:00Z'")
 _PLACE = (EVENTS.c.timestamp, EVENTS.c.id)
 
 
@@ -194,7 +196,9 @@ class Archive:
             text = type_coerce(EVENTS.c.timestamp, String)
             hour = func.substr(text, 1, 13).op("||")(literal_column("':00:00.000000'"))
         else:
-            hour = func.date_trunc(literal_column("'hour'"), EVENTS.c.timestamp, literal_column("'UTC'"))
+            # The first and the last moment that Python has are infinite to asyncpg, and have no hour there.
+            finite = func.least(func.greatest(EVENTS.c.timestamp, _FIRST_HOUR), _LAST_HOUR)
+            hour = func.date_trunc(literal_column("'hour'"), finite, literal_column("'UTC'"))
         return type_coerce(hour, Moment())
 
 
