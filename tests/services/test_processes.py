@@ -4,6 +4,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
@@ -131,6 +132,17 @@ def test_dependencies_that_are_away_make_it_not_ready_and_show_no_password(start
     assert health.status_code == 200
     assert exit_code == 0
     assert "geheim" not in answer.text + "".join(running.lines) + running.errors()
+
+
+def test_a_database_that_never_answers_is_told_of_by_the_errors_name(
+    start: Start, silent: socket.socket
+) -> None:
+    running = start("alerting", DATABASE_URL=f"postgresql://streamflow@127.0.0.1:{silent.getsockname()[1]}/x")
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    while not (told := [line for line in running.lines if "the database is away: " in line]):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    assert "the database is away: TimeoutError" in told[0]
 
 
 @pytest.mark.parametrize(

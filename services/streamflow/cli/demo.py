@@ -43,7 +43,7 @@ async def run(url: str, rate: float, seconds: float | None) -> int:
                 answer = await client.post(f"{url.rstrip('/')}/events/batch", json={"events": events})
             except httpx.HTTPError as error:
                 _say(
-                    f"ingestion doesn't answer at {url}: {error or type(error).__name__}; is `streamflow` running?"
+                    f"ingestion doesn't answer at {url}: {str(error) or type(error).__name__}; is `streamflow` running?"
                 )
                 return 1
             if answer.status_code != 202:  # noqa: PLR2004

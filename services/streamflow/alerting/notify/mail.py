@@ -34,7 +34,7 @@ class Mail:
         except smtplib.SMTPResponseException as error:
             raise Undelivered(f"the mail server answered {error.smtp_code}") from error
         except (OSError, smtplib.SMTPException, UnicodeError) as error:
-            raise Undelivered(f"the mail server: {error or type(error).__name__}") from error
+            raise Undelivered(f"the mail server: {str(error) or type(error).__name__}") from error
 
     def _deliver(self, host: str, message: EmailMessage, recipient: str) -> None:
         settings = self._settings

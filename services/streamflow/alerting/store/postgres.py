@@ -93,7 +93,7 @@ class PostgresStore:
                     await schema.apply(session)
             except (*FAILURES, StoreUnavailable) as error:
                 if not told:
-                    _log.warning("the database is away: %s", error)
+                    _log.warning("the database is away: %s", str(error) or type(error).__name__)
                 told = True
                 await asyncio.sleep(_RETRY_SECONDS)
             else:
@@ -114,7 +114,7 @@ async def _begun(pool: "asyncpg.Pool[Any]") -> AsyncIterator[Session]:
             raise asyncio.CancelledError from error
         if isinstance(error, ValueError):  # asyncpg's for a value that fits no column: a mistake of ours
             raise
-        raise StoreUnavailable(f"the database is away: {error or type(error).__name__}") from error
+        raise StoreUnavailable(f"the database is away: {str(error) or type(error).__name__}") from error
 
 
 @contextmanager

@@ -92,4 +92,4 @@ async def _translated() -> AsyncIterator[None]:
     try:
         yield
     except (OSError, RedisError) as error:
-        raise ShelfUnavailable(f"Redis doesn't answer: {error}") from error
+        raise ShelfUnavailable(f"Redis doesn't answer: {str(error) or type(error).__name__}") from error

@@ -255,7 +255,7 @@ class RabbitBus:
         except DeliveryError as error:
             raise _Refused("a queue is full") from error
         except _AWAY as error:
-            raise BusUnavailable(f"RabbitMQ went away: {error}") from error
+            raise BusUnavailable(f"RabbitMQ went away: {str(error) or type(error).__name__}") from error
 
     @asynccontextmanager
     async def _channel(self) -> AsyncIterator[AbstractChannel]:
@@ -267,7 +267,7 @@ class RabbitBus:
             await channel.initialize()
             yield channel
         except _AWAY as error:
-            raise BusUnavailable(f"RabbitMQ went away: {error}") from error
+            raise BusUnavailable(f"RabbitMQ went away: {str(error) or type(error).__name__}") from error
         finally:
             if channel.is_initialized:
                 await _leave(channel)

@@ -126,7 +126,7 @@ async def _translated() -> AsyncIterator[None]:
     try:
         yield
     except (OSError, RedisError, ValueError) as error:  # ValueError: an option in the URL that is none
-        raise WindowsUnavailable(f"Redis doesn't answer: {error}") from error
+        raise WindowsUnavailable(f"Redis doesn't answer: {str(error) or type(error).__name__}") from error
 
 
 def _name(span: Span) -> str:
