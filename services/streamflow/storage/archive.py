@@ -78,11 +78,14 @@ class Archive:
         self._insert = insertion.sqlite if database.embedded else insertion.postgres
 
     async def store(self, events: tuple[Event, ...]) -> Stored:
-        """Store events, each once whatever happens; they are committed when this returns."""
+        """Store events, each once whatever happens; they are committed when this returns.
+
+        When it raises, it has to be called again with them until it doesn't.
+        """
         if not events:
             return Stored()
         try:
-            new = await self._database.run(partial(self._insert, events))
+            new = await self._database.insist(partial(self._insert, events))
         except Unstorable as error:
             if len(events) == 1:
                 return Stored(refused=((events[0], str(error)),))

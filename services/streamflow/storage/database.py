@@ -8,6 +8,7 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
+from time import monotonic
 from typing import TypeVar
 
 import asyncpg
@@ -27,6 +28,7 @@ _COMMAND_SECONDS = 30.0
 _CLOSE_SECONDS = 2.0
 _CONNECTIONS = 6  # one takes events in, two may export
 _RETRY_SECONDS = 1.0
+_FAILED_SECONDS = 60.0  # a failure is that old only where another replica has done the work
 _FILE = "sqlite:///"
 _NO_SCHEMA = "the database has no schema yet"
 _DATA_EXCEPTION = (
@@ -60,6 +62,8 @@ class Database:
         self._works: set[asyncio.Task[object]] = set()
         self._prepared = False
         self._lack = _NO_SCHEMA
+        self._failure: str | None = None
+        self._failed_at = 0.0
         self._engine = _sqlite(address) if self.embedded else _postgres(address)
 
     async def prepare(self) -> None:
@@ -85,6 +89,19 @@ class Database:
             raise DatabaseUnavailable(_NO_SCHEMA)
         return await self._run(work)
 
+    async def insist(self, work: Work[T]) -> T:
+        """Do work like `run`, which who asks for it repeats until it is done: readiness tells of it while it fails.
+
+        A full disk can be read from. Raises DatabaseUnavailable or Unstorable.
+        """
+        try:
+            done = await self.run(work)
+        except DatabaseUnavailable as error:
+            self._failure, self._failed_at = str(error), monotonic()
+            raise
+        self._failure = None
+        return done
+
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:
         """A connection to read from for long; not where the database is embedded, for there is but one."""
@@ -95,7 +112,10 @@ class Database:
                 yield connection
 
     def check(self) -> Check | None:
-        """Whether the database answers and has its schema; None where it is in the memory of this process."""
+        """Whether the database answers, has its schema and does what it must.
+
+        None where it is in the memory of this process.
+        """
         if self.in_memory:
             return None
 
@@ -106,6 +126,8 @@ class Database:
                 raise Unavailable(str(error)) from error
             if not self._prepared:
                 raise Unavailable(self._lack)
+            if self._failure is not None and monotonic() - self._failed_at < _FAILED_SECONDS:
+                raise Unavailable(self._failure)
 
         return Check("sqlite" if self.embedded else "postgres", probe)
 

@@ -159,3 +159,16 @@ def query(url: str, question: str) -> Any:
             await connection.close()
 
     return asyncio.run(ask())
+
+
+def run_on_postgres(url: str, statements: str) -> None:
+    """Do what PostgreSQL is told."""
+
+    async def run() -> None:
+        connection = await asyncpg.connect(url)
+        try:
+            await connection.execute(statements)
+        finally:
+            await connection.close()
+
+    asyncio.run(run())

@@ -3,11 +3,40 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing
 from uuid import uuid4
+
+import pytest
 
 from streamflow.shared.wire import dump
 
-from .running import Storage, ids, made, newest_first, numbered
+from .running import Storage, ids, made, newest_first, numbered, run_on_postgres
+
+# Statements that make the database refuse each event, as on a full disk, and that end that.
+REFUSAL = {
+    "sqlite": (
+        "CREATE TRIGGER full_disk BEFORE INSERT ON events BEGIN SELECT RAISE(ABORT, 'the disk is full'); END",
+        "DROP TRIGGER full_disk",
+    ),
+    "postgres": (
+        """
+        CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS
+            $$ BEGIN RAISE EXCEPTION 'the disk is full'; END $$;
+        CREATE TRIGGER full_disk BEFORE INSERT ON events EXECUTE FUNCTION full_disk()
+        """,
+        "DROP TRIGGER full_disk ON events",
+    ),
+}
+
+
+def execute(url: str, statements: str) -> None:
+    """Do what they say, past the service."""
+    if url.startswith("postgres"):
+        run_on_postgres(url, statements)
+        return
+    with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as database:
+        database.execute(statements)
 
 
 def test_events_are_stored_and_counted(storage: Storage) -> None:
@@ -76,3 +105,19 @@ def test_many_large_messages(storage: Storage) -> None:
     storage.publish(*(dump(events[start : start + 1000]) for start in range(0, 5000, 1000)))
     storage.wait_until(lambda: storage.handled() == 5000)
     assert ids(event for page in storage.pages(limit=1000) for event in page) == ids(newest_first(events))
+
+
+@pytest.mark.parametrize("database_url", ["file", "postgres"], indirect=True)
+def test_readiness_tells_of_a_database_that_can_only_be_read(storage: Storage, database_url: str) -> None:
+    refuse, allow = REFUSAL["postgres" if database_url.startswith("postgres") else "sqlite"]
+    storage.store(numbered(2))
+    execute(database_url, refuse)
+    storage.publish(dump((event := made(),)))
+    storage.wait_until(lambda: storage.ask("GET", "/ready").status_code == 503)
+    (check,) = storage.ask("GET", "/ready").json()["checks"].values()
+    assert check == {"status": "unavailable", "reason": "the disk is full"}
+    assert len(storage.get("/events")["events"]) == 2
+
+    execute(database_url, allow)
+    storage.wait_until_ready()
+    assert storage.get(f"/events/{event.id}")["id"] == str(event.id)
