@@ -60,6 +60,8 @@ def serve(app: FastAPI, settings: Settings) -> None:
         access_log=False,
         proxy_headers=False,
         server_header=False,
+        http="streamflow.shared.upgrades.choice:HTTP",
+        ws="streamflow.shared.upgrades.choice:WEBSOCKET",
         ws_max_size=_LARGEST_FRAME,
         timeout_graceful_shutdown=settings.shutdown_timeout,
     )
