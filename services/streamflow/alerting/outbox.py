@@ -47,6 +47,7 @@ _MISSED = """
 UPDATE alerting_outbox SET state = $3, due_at = $4, last_error = $5
 WHERE id = $1 AND attempts = $2 AND state = 'pending'
 """
+_KEEP = "UPDATE alerting_outbox SET due_at = $3 WHERE id = $1 AND attempts = $2 AND state = 'pending'"
 _TOLD = "SELECT DISTINCT kind, target FROM alerting_outbox WHERE alert_id = $1 AND kind <> 'bus'"
 _OF_ALERT = """
 SELECT id, change, kind, target, state, attempts, last_error, created_at, sent_at FROM alerting_outbox
@@ -97,6 +98,12 @@ async def claim(store: Store, *, bus: bool, most: int, lease: timedelta) -> tupl
         )
         for row in rows
     )
+
+
+async def keep(store: Store, item: Item, lease: timedelta) -> None:
+    """Claim what is claimed for longer: the lease begins anew."""
+    async with store.transaction() as session:
+        await session.rows(_KEEP, item.id, item.attempts, await session.now() + lease)
 
 
 async def sent(store: Store, item: Item) -> None:

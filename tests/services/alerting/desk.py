@@ -261,6 +261,7 @@ class _MailHandler(socketserver.StreamRequestHandler):
                 case "DATA":
                     self.say("354 go on")
                     post.mails.append(Mail(sender, recipient, self.text()))
+                    time.sleep(post.seconds_to_keep)
                     self.say("250 kept")
                 case "QUIT":
                     self.say("221 bye")
@@ -275,6 +276,7 @@ class _MailHandler(socketserver.StreamRequestHandler):
         return "\n".join(lines)
 
     def say(self, *lines: str) -> None:
+        time.sleep(self.server.post.seconds)  # type: ignore[attr-defined]
         self.wfile.write("".join(f"{line}\r\n" for line in lines).encode())
 
 
@@ -284,9 +286,13 @@ class _Post(socketserver.ThreadingTCPServer):
 
 
 class MailServer:
-    """A mail server without encryption that knows no address at refused.test."""
+    """A mail server without encryption that knows no address at refused.test.
+
+    It takes so many `seconds` for each answer, and `seconds_to_keep` more for the one to a message.
+    """
 
     def __init__(self) -> None:
+        self.seconds = self.seconds_to_keep = 0.0
         self.mails: list[Mail] = []
         self.logins: list[str] = []
         self._server = _Post(("127.0.0.1", 0), _MailHandler)

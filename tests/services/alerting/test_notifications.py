@@ -110,6 +110,36 @@ def test_a_mail_is_sent(mail_server: MailServer) -> None:
     asyncio.run(run())
 
 
+def test_a_mail_that_is_on_its_way_is_waited_for_and_sent_once(mail_server: MailServer) -> None:
+    async def run() -> None:
+        mail_server.seconds, mail_server.seconds_to_keep = 0.1, 3.0
+        smtp = {"smtp_host": "127.0.0.1", "smtp_port": mail_server.port, "smtp_tls": "none"}
+        async with desk(**smtp, notification_wait_seconds=0.05, notification_timeout_seconds=0.8) as alerting:
+            await alerting.add(channels=[{"kind": "email", "address": "ann@example.com"}])
+            await alerting.publish(window())
+            (told,) = await alerting.notified((await alerting.fired())["id"], "sent")
+            assert (told["attempts"], told["last_error"]) == (1, None)
+            assert len(mail_server.mails) == 1
+
+    asyncio.run(run())
+
+
+def test_a_mail_that_was_given_up_is_not_sent_after_all(mail_server: MailServer) -> None:
+    async def run() -> None:
+        mail_server.seconds = 0.2
+        smtp = {"smtp_host": "127.0.0.1", "smtp_port": mail_server.port, "smtp_tls": "none"}
+        quick = {"notification_wait_seconds": 0.05, "notification_timeout_seconds": 0.5}
+        async with desk(**smtp, **quick, notification_attempts=2) as alerting:
+            await alerting.add(channels=[{"kind": "email", "address": "ann@example.com"}])
+            await alerting.publish(window())
+            (told,) = await alerting.notified((await alerting.fired())["id"], "failed")
+            assert (told["attempts"], told["last_error"]) == (2, "no answer within 0.5 s")
+            await asyncio.sleep(1.5)
+            assert mail_server.mails == []
+
+    asyncio.run(run())
+
+
 def test_a_mail_that_is_refused_is_tried_again_and_then_given_up(mail_server: MailServer) -> None:
     async def run() -> None:
         smtp = {"smtp_host": "127.0.0.1", "smtp_port": mail_server.port, "smtp_tls": "none"}

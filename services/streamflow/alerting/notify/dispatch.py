@@ -16,7 +16,8 @@ from streamflow.shared.bus import ALERTS, Bus, BusUnavailable, Message
 
 _LONGEST_WAIT = 300.0
 # The bus is told of an alert's changes one after the other, in their order, and never given up.
-_BUS_TERMS = Terms(parallel=1, attempts=None, first_wait=0.5, longest_wait=5.0, seconds=15.0, lease=30.0)
+_BUS_TERMS = Terms(parallel=1, attempts=None, first_wait=0.5, longest_wait=5.0, lease=30.0)
+_BUS_SECONDS = 15.0
 
 
 class _Counted(Outcomes):
@@ -35,6 +36,19 @@ class _Counted(Outcomes):
         self._failed.labels(item.kind).inc()
 
 
+def _within(seconds: float, deliver: Deliver) -> Deliver:
+    """The same, cut after so many seconds."""
+
+    async def limited(item: Item) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await deliver(item)
+        except TimeoutError as error:
+            raise Undelivered(f"no answer within {seconds:g} s") from error
+
+    return limited
+
+
 class Dispatch:
     """Sends what is in the outbox wherever it is to go."""
 
@@ -46,20 +60,21 @@ class Dispatch:
         self._web = Web(settings.webhook_secret, allow_private=settings.private_webhooks, seconds=seconds)
         mail = Mail(settings, seconds=seconds)
         self._deliver: dict[str, Deliver] = {
-            "webhook": self._web.webhook,
-            "slack": self._web.slack,
-            "email": mail.send,
+            "webhook": _within(seconds, self._web.webhook),
+            "slack": _within(seconds, self._web.slack),
+            "email": mail.send,  # it knows best when it can be cut
         }
         terms = Terms(
             parallel=16,
             attempts=settings.notification_attempts,
             first_wait=settings.notification_wait_seconds,
             longest_wait=_LONGEST_WAIT,
-            seconds=seconds,
             lease=2 * seconds,
         )
         self._senders = (
-            Sender(store, self._publish, _BUS_TERMS, changes.alarm(), Outcomes(), bus=True),
+            Sender(
+                store, _within(_BUS_SECONDS, self._publish), _BUS_TERMS, changes.alarm(), Outcomes(), bus=True
+            ),
             Sender(store, self._notify, terms, changes.alarm(), _Counted(registry), bus=False),
         )
 

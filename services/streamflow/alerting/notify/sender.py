@@ -2,8 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -30,10 +30,8 @@ class Terms:
     first_wait: float
     """After the first attempt; then it doubles."""
     longest_wait: float
-    seconds: float
-    """For one attempt."""
     lease: float
-    """For how long what is claimed is left alone by others; longer than an attempt."""
+    """For how long what is claimed is left alone by others; an attempt that takes half of it claims it again."""
 
     def wait(self, attempts: int) -> timedelta | None:
         """How long to wait after so many attempts; None when they were the last."""
@@ -109,18 +107,32 @@ class Sender:
     async def _send(self, item: Item) -> None:
         correlation.resume(item.correlation_id)
         try:
-            async with asyncio.timeout(self._terms.seconds):
+            async with self._claimed(item):
                 await self._deliver(item)
         except Undelivered as error:
             await self._missed(item, str(error), final=error.final)
-        except TimeoutError:
-            await self._missed(item, f"no answer within {self._terms.seconds:g} s", final=False)
         except Exception as error:  # noqa: BLE001  # the others are sent all the same
             _log.exception("%s %s can't be sent", item.kind, item.id)
             await self._missed(item, type(error).__name__, final=False)
         else:
             self._outcomes.sent(item)
             await self._note(lambda: outbox.sent(self._store, item))
+
+    @asynccontextmanager
+    async def _claimed(self, item: Item) -> AsyncIterator[None]:
+        """While this lasts the item is left alone by others."""
+        lease = timedelta(seconds=self._terms.lease)
+
+        async def claim_again() -> None:
+            while True:
+                await asyncio.sleep(self._terms.lease / 2)
+                await self._note(lambda: outbox.keep(self._store, item, lease))
+
+        claiming = asyncio.create_task(claim_again())
+        try:
+            yield
+        finally:
+            claiming.cancel()
 
     async def _missed(self, item: Item, error: str, *, final: bool) -> None:
         wait = None if final else self._terms.wait(item.attempts)
