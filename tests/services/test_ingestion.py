@@ -290,6 +290,12 @@ class TestTheWebSocket:
         assert third["error"]["details"][0]["message"].startswith("Invalid JSON")
         assert fourth == {"number": 4, "status": "accepted", "id": ids[1]}
 
+    def test_of_many_mistakes_the_first_are_told(self, url: str) -> None:
+        with connect(url, additional_headers=HEADERS) as socket:
+            error = told(socket, json.dumps(event(**{f"key{number}": 1 for number in range(150)})))["error"]
+        assert error["message"] == "the event is not valid; 100 of its 150 mistakes are named"
+        assert [detail["path"] for detail in error["details"]] == [f"key{number}" for number in range(100)]
+
     def test_a_browser_gives_its_token_in_the_query(self, url: str) -> None:
         with connect(f"{url}?access_token={TOKEN}") as socket:
             assert told(socket, json.dumps(event()))["status"] == "accepted"

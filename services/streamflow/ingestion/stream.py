@@ -5,13 +5,12 @@
 """
 
 from collections.abc import Awaitable, Callable
-from http import HTTPStatus
 
 from fastapi import WebSocket, WebSocketDisconnect, status
 from pydantic import ValidationError
 
 from streamflow.ingestion.intake import Refusal
-from streamflow.shared.errors import invalid_details, problem
+from streamflow.shared.errors import invalid, problem
 from streamflow.shared.events import Event
 
 Take = Callable[[tuple[Event, ...]], Awaitable[tuple[Event, ...]]]
@@ -36,9 +35,7 @@ async def _answer(frame: str, take: Take) -> dict[str, object]:
     try:
         (event,) = await take((Event.model_validate_json(frame),))
     except ValidationError as error:
-        found = problem(
-            HTTPStatus.UNPROCESSABLE_ENTITY, "the event is not valid", invalid_details(error.errors())
-        )
+        found = invalid("the event is not valid", error.errors())
     except Refusal as refusal:
         found = problem(refusal.status, refusal.message)
     else:

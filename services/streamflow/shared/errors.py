@@ -1,6 +1,6 @@
 """The one shape of an error answer: `{"error": {code, message, correlation_id, details}}`."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -67,21 +67,19 @@ def error_answer(
 def answer_to(error: HTTPException | RequestValidationError) -> JSONResponse:
     """The answer that an exception stands for."""
     if isinstance(error, RequestValidationError):
-        found = error.errors()
-        more = f"; {_DETAILS} of its {len(found)} mistakes are named" if len(found) > _DETAILS else ""
-        details = invalid_details(found[:_DETAILS])
-        return error_answer(HTTPStatus.UNPROCESSABLE_ENTITY, _INVALID + more, details)
+        found = invalid(_INVALID, error.errors())
+        return error_answer(HTTPStatus.UNPROCESSABLE_ENTITY, found.message, found.details)
     return error_answer(error.status_code, error.detail, headers=dict(error.headers or {}))
 
 
-def invalid_details(errors: Iterable[Any], *above: str) -> tuple[Detail, ...]:
-    """What pydantic found wrong, each with its path below `above`."""
-    return tuple(
-        Detail(
-            path=".".join(map(str, (*above, *each["loc"]))), message=each["msg"].removeprefix("Value error, ")
-        )
-        for each in errors
+def invalid(message: str, errors: Sequence[Any]) -> Problem:
+    """What is wrong with something of which pydantic found these errors; the first are named, however many."""
+    more = f"; {_DETAILS} of its {len(errors)} mistakes are named" if len(errors) > _DETAILS else ""
+    details = tuple(
+        Detail(path=".".join(map(str, each["loc"])), message=each["msg"].removeprefix("Value error, "))
+        for each in errors[:_DETAILS]
     )
+    return problem(HTTPStatus.UNPROCESSABLE_ENTITY, message + more, details)
 
 
 async def _refused(request: Request, error: Exception) -> JSONResponse:
