@@ -300,6 +300,21 @@ class TestTheWebSocket:
         with connect(f"{url}?access_token={TOKEN}") as socket:
             assert told(socket, json.dumps(event()))["status"] == "accepted"
 
+    def test_it_ends_with_its_token(self, url: str) -> None:
+        # A token is good for five seconds more.
+        passing = {"Authorization": f"Bearer {mint(KEY, 'tester', 'write', -2)}"}
+        with (
+            connect(url, additional_headers=passing) as idle,
+            connect(url, additional_headers=passing) as busy,
+        ):
+            assert told(idle, json.dumps(event()))["status"] == "accepted"
+            with pytest.raises(ConnectionClosed):
+                tell_for_ever(busy)
+            with pytest.raises(ConnectionClosed):
+                idle.recv(timeout=1)
+        for each in (idle, busy):
+            assert (each.close_code, each.close_reason) == (1008, "the token has expired")
+
     def test_a_frame_of_bytes_ends_the_conversation(self, url: str) -> None:
         with connect(url, additional_headers=HEADERS) as socket:
             socket.send(b"0")
@@ -432,6 +447,11 @@ class TestOnRabbitMQ:
 def told(socket: ClientConnection, frame: str) -> Any:
     socket.send(frame)
     return json.loads(socket.recv(timeout=10))
+
+
+def tell_for_ever(socket: ClientConnection) -> None:
+    while True:
+        told(socket, "{}")
 
 
 @contextlib.contextmanager

@@ -146,15 +146,17 @@ def socket_routes(live: Live, alerts: Feed, guard: Guard) -> APIRouter:
     @routes.websocket("/metrics")
     async def watch_metrics(socket: WebSocket) -> None:
         """What `GET /metrics/realtime` answers, as often as it changes, but at most ten times a second."""
-        if await guard.admit(socket, "read") is not None:
-            await send_all(socket, live.next)
+        caller = await guard.admit(socket, "read")
+        if caller is not None:
+            await send_all(socket, live.next, caller.deadline())
 
     @routes.websocket("/alerts")
     async def watch_alerts(socket: WebSocket) -> None:
         """Each change of an alert from now on: `{"alert": …, "change": "fired"}`."""
-        if await guard.admit(socket, "read") is not None:
+        caller = await guard.admit(socket, "read")
+        if caller is not None:
             with alerts.reading() as following:
-                await send_all(socket, following)
+                await send_all(socket, following, caller.deadline())
 
     return routes
 

@@ -6,6 +6,7 @@ from contextlib import contextmanager, suppress
 
 from fastapi import WebSocket, WebSocketDisconnect, status
 
+from streamflow.shared.auth import dismiss
 from streamflow.shared.bus import Message
 
 _WAITING = 100
@@ -50,16 +51,20 @@ class Feed:
             self._slow.discard(queue)
 
 
-async def send_all(socket: WebSocket, following: Callable[[], Awaitable[str]]) -> None:
-    """Send each text that follows until the client ends the connection; what it says itself is not heeded."""
+async def send_all(socket: WebSocket, following: Callable[[], Awaitable[str]], deadline: float) -> None:
+    """Send each text that follows until the client ends the connection, or its token's end, by the event loop's clock.
+
+    What the client says itself is not heeded.
+    """
     await socket.accept()
     sending = asyncio.create_task(_send(socket, following))
     try:
         with suppress(WebSocketDisconnect):
-            while True:
-                message = await socket.receive()
-                if message["type"] == "websocket.disconnect":
-                    break
+            async with asyncio.timeout_at(deadline):
+                while (await socket.receive())["type"] != "websocket.disconnect":
+                    pass
+    except TimeoutError:
+        await dismiss(socket)
     finally:
         sending.cancel()
         await asyncio.gather(sending, return_exceptions=True)

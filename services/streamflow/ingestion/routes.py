@@ -91,7 +91,7 @@ def routes(intake: Intake, guard: Guard, storage: SecretStr | None, client: http
         """Events as they come, one a text frame; each is acknowledged by a frame of its own."""
         caller = await guard.admit(socket, "write")
         if caller is not None:
-            await converse(socket, partial(intake.take, caller))
+            await converse(socket, partial(intake.take, caller), caller.deadline())
 
     return router
 

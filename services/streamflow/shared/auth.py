@@ -3,12 +3,14 @@
 A token names its subject and one role. `read` may ask; `write` may also change what is asked about.
 """
 
+import asyncio
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, get_args
 
 import jwt
-from fastapi import Depends, HTTPException, WebSocket
+from fastapi import Depends, HTTPException, WebSocket, WebSocketDisconnect, status
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import SecretStr
 from starlette.responses import JSONResponse
@@ -19,6 +21,8 @@ Role = Literal["read", "write"]
 ROLES: tuple[Role, ...] = get_args(Role)
 _ALGORITHM = "HS256"
 _LEEWAY_SECONDS = 5
+_LONGEST_SECONDS = 365 * 24 * 3600.0  # that a loop is told to wait: of more it may make no sense
+_EXPIRED = "the token has expired"
 _CHALLENGE = {"WWW-Authenticate": "Bearer"}
 
 REFUSED: dict[int | str, dict[str, Any]] = {
@@ -46,6 +50,13 @@ class Caller:
     subject: str
     role: Role
     token: str
+    until: float
+    """From when on the token is refused, in seconds since the Unix epoch."""
+
+    def deadline(self) -> float:
+        """The same moment by the clock of the running event loop."""
+        left = min(self.until - time.time(), _LONGEST_SECONDS)
+        return asyncio.get_running_loop().time() + left
 
 
 def mint(key: SecretStr, subject: str, role: Role, seconds: int) -> str:
@@ -76,7 +87,7 @@ class Guard:
                 options={"require": ["exp", "sub"]},
             )
         except jwt.ExpiredSignatureError:
-            raise Forbidden(401, "the token has expired") from None
+            raise Forbidden(401, _EXPIRED) from None
         except jwt.InvalidTokenError:
             raise Forbidden(401, "the token is not valid") from None
         role = claims.get("role")
@@ -84,7 +95,7 @@ class Guard:
             raise Forbidden(401, "the token names no role")
         if ROLES.index(role) < ROLES.index(needed):
             raise Forbidden(403, f"the token's role is {role}, and this needs {needed}")
-        return Caller(claims["sub"], role, token)
+        return Caller(claims["sub"], role, token, int(claims["exp"]) + _LEEWAY_SECONDS)
 
     async def admit(self, socket: WebSocket, needed: Role) -> Caller | None:
         """Who opens the WebSocket; None where it was refused, with an HTTP answer.
@@ -119,6 +130,12 @@ class Guard:
             return self.caller(token, needed)
         except Forbidden as refusal:
             raise HTTPException(refusal.status, refusal.message, _challenge(refusal)) from None
+
+
+async def dismiss(socket: WebSocket) -> None:
+    """End the WebSocket of a caller whose token has expired; one that has ended is left alone."""
+    with suppress(WebSocketDisconnect, RuntimeError):  # RuntimeError: starlette's for one that was closed
+        await socket.close(status.WS_1008_POLICY_VIOLATION, _EXPIRED)
 
 
 def _challenge(refusal: Forbidden) -> dict[str, str] | None:

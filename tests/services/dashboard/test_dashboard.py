@@ -236,6 +236,18 @@ def test_a_socket_needs_a_token(start: Start, path: str) -> None:
         pass
 
 
+@pytest.mark.parametrize("path", ["/ws/metrics", "/ws/alerts"])
+def test_a_socket_ends_with_its_token(start: Start, path: str) -> None:
+    shown = start("dashboard", JWT_SECRET_KEY=KEY)
+    # A token is good for five seconds more.
+    passing = {"Authorization": f"Bearer {mint(SecretStr(KEY), 'eve', 'read', -2)}"}
+    with watching(shown.url, path, passing) as socket, pytest.raises(ConnectionClosed):
+        drain(socket)
+    assert (socket.close_code, socket.close_reason) == (1008, "the token has expired")
+    assert shown.stop() == 0
+    assert shown.errors() == ""
+
+
 def test_only_in_development_it_hands_out_a_token(start: Start) -> None:
     development, own = start("dashboard"), start("dashboard", JWT_SECRET_KEY=KEY)
     token = httpx.get(f"{development.url}/token").json()["token"]
