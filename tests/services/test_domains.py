@@ -43,6 +43,8 @@ def test_an_event_is_completed_and_brought_to_utc() -> None:
         ('"colour": "red"', "body.colour", "Extra inputs are not permitted"),
         ('"tags": ["a", ""]', "body.tags.1", "String should have at least 1 character"),
         ('"timestamp": "2026-03-01T01:30:00"', "body.timestamp", "Input should have timezone info"),
+        ('"timestamp": 253402300800', "body.timestamp", "text like 2026-03-01T10:00:00Z is needed"),
+        ('"timestamp": "253402300800"', "body.timestamp", "text like 2026-03-01T10:00:00Z is needed"),
         (
             '"timestamp": "0001-01-01T00:00:00+14:00"',
             "body.timestamp",

@@ -7,7 +7,16 @@ from enum import StrEnum
 from typing import Annotated
 from uuid import UUID, uuid4
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, JsonValue
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
 
 DEEPEST = 100
 """How deeply objects and arrays may lie in each other: the readers on the way stop at twice that."""
@@ -53,7 +62,11 @@ class Severity(StrEnum):
     CRITICAL = "critical"
 
 
-def _utc(moment: datetime) -> datetime:
+def _utc(value: object, read: ValidatorFunctionWrapHandler) -> datetime:
+    # Of a number, also as text, pydantic guesses from its size whether it counts seconds or milliseconds.
+    if not isinstance(value, datetime) and not (isinstance(value, str) and value[4:5] == "-"):
+        raise ValueError("text like 2026-03-01T10:00:00Z is needed")
+    moment: datetime = read(value)
     try:
         return moment.astimezone(UTC)
     except OverflowError as error:
@@ -106,8 +119,8 @@ def _depth(value: JsonValue) -> int:
     return depth
 
 
-Moment = Annotated[AwareDatetime, AfterValidator(_utc)]
-"""A moment with an offset, in UTC."""
+Moment = Annotated[AwareDatetime, WrapValidator(_utc)]
+"""A moment with an offset, in UTC; as text or as a datetime, never as a number."""
 JsonObject = Annotated[dict[str, JsonValue], AfterValidator(_encodable)]
 
 
