@@ -232,6 +232,46 @@ def test_the_correlation_id_is_handed_on(start: Start) -> None:
         ),
         (
             "storage",
+            {"DATABASE_URL": "sqlite:////tmp"},
+            "DATABASE_URL: /tmp is a folder, and a file is needed",
+        ),
+        (
+            "storage",
+            {"DATABASE_URL": "postgresql://u:geheim@h/d?sslmode=bogus"},
+            "DATABASE_URL: the value of sslmode makes no sense",
+        ),
+        (
+            "ingestion",
+            {"REDIS_URL": "redis://:geheim@h:6379/0?socket_timeout=abc"},
+            "REDIS_URL: the value of socket_timeout makes no sense",
+        ),
+        (
+            "dashboard",
+            {"REDIS_URL": "redis://h/abc"},
+            "REDIS_URL: a database of Redis is a number, as in redis://HOST:PORT/0",
+        ),
+        (
+            "analytics",
+            {"RABBITMQ_URL": "amqp://u:geheim@h/?heartbeat=abc"},
+            "RABBITMQ_URL: the value of heartbeat makes no sense",
+        ),
+        (
+            "ingestion",
+            {"STORAGE_URL": "http://a b/"},
+            "STORAGE_URL: a URL like http://HOST:PORT is needed",
+        ),
+        (
+            "dashboard",
+            {"ALERTING_URL": "http://h/?geheim"},
+            "ALERTING_URL: a URL like http://HOST:PORT has no options",
+        ),
+        (
+            "alerting",
+            {"SMTP_FROM": "abc"},
+            "SMTP_FROM 'abc': an address like streamflow@example.com is needed",
+        ),
+        (
+            "storage",
             {"RETENTION_DAYS": "0"},
             "RETENTION_DAYS '0': input should be greater than or equal to 1",
         ),

@@ -1,14 +1,22 @@
 """What alerting reads from its environment."""
 
+from email.utils import parseaddr
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, SecretStr
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
 from streamflow.shared import settings as shared
 
 
 def _lowered(value: object) -> object:
     return value.lower() if isinstance(value, str) else value
+
+
+def _with_address(sender: str) -> str:
+    name, _, domain = parseaddr(sender)[1].rpartition("@")
+    if not name or not domain:
+        raise ValueError("an address like streamflow@example.com is needed")
+    return sender
 
 
 class Settings(shared.Settings):
@@ -39,7 +47,9 @@ class Settings(shared.Settings):
     smtp_port: int = Field(default=587, ge=1, le=65535)
     smtp_user: str | None = Field(default=None, description="who logs in to the mail server, if anybody must")
     smtp_password: SecretStr | None = None
-    smtp_from: str = Field(default="streamflow@localhost", min_length=3, pattern=r"^[^\r\n]+$")
+    smtp_from: Annotated[str, AfterValidator(_with_address)] = Field(
+        default="streamflow@localhost", pattern=r"^[^\r\n]+$"
+    )
     smtp_tls: Annotated[Literal["starttls", "implicit", "none"], BeforeValidator(_lowered)] = Field(
         default="starttls", description="how mail is encrypted on its way to the server"
     )

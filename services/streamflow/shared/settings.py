@@ -1,11 +1,12 @@
 """What a service reads from its environment: types, what all have in common, the refusal of what is wrong."""
 
-from pathlib import Path
 from typing import Annotated, Literal, TypeVar
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, ValidationInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from streamflow.shared import urls
+from streamflow.shared.urls import server_url
 
 
 class SettingsError(Exception):
@@ -16,34 +17,13 @@ def _lowered(value: object) -> object:
     return value.lower() if isinstance(value, str) else value
 
 
-def _url(*schemes: str, file: str | None = None) -> AfterValidator:
-    """A URL of a server by one of the schemes, or where `file` is a scheme, too, of a file: `sqlite:///PATH`."""
-    example = f"{schemes[0]}://HOST:PORT" + ("" if file is None else f" or {file}:///PATH")
-
-    def check(url: SecretStr) -> SecretStr:
-        value = url.get_secret_value()
-        if file is not None and value.startswith(f"{file}:///") and value != f"{file}:///":
-            folder = Path(value.removeprefix(f"{file}:///")).absolute().parent
-            if not folder.is_dir():
-                raise ValueError(f"there is no folder {folder}")
-            return url
-        try:
-            parts = urlsplit(value)
-            complete = parts.scheme in schemes and parts.hostname is not None and parts.port != 0
-        except ValueError:
-            complete = False
-        if not complete:
-            raise ValueError(f"a URL like {example} is needed")
-        return url
-
-    return AfterValidator(check)
-
-
 # Secret, because a URL may hold a password: it shows in no log, message or repr.
-DatabaseUrl = Annotated[SecretStr, _url("postgresql", "postgres", file="sqlite")]
-BrokerUrl = Annotated[SecretStr, _url("amqp", "amqps")]
-RedisUrl = Annotated[SecretStr, _url("redis", "rediss")]
-ServiceUrl = Annotated[SecretStr, _url("http", "https")]
+DatabaseUrl = Annotated[
+    SecretStr, server_url({"postgresql": urls.POSTGRES, "postgres": urls.POSTGRES}, file="sqlite")
+]
+BrokerUrl = Annotated[SecretStr, server_url({"amqp": urls.RABBITMQ, "amqps": urls.RABBITMQ})]
+RedisUrl = Annotated[SecretStr, server_url({"redis": urls.REDIS, "rediss": urls.REDIS_ENCRYPTED})]
+ServiceUrl = Annotated[SecretStr, server_url({"http": urls.NONE, "https": urls.NONE})]
 
 
 DEVELOPMENT_KEY = "streamflow-development-key-for-nobody-else"

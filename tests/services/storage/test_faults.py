@@ -255,8 +255,9 @@ def test_a_file_keeps_events_over_a_restart(start: Start, tmp_path: Any) -> None
     assert not [r for r in second.records() if str(r["message"]).startswith("Running upgrade")]
 
 
-def test_a_file_that_is_a_folder_makes_it_not_ready(start: Start, tmp_path: Any) -> None:
-    running = start("storage", DATABASE_URL=f"sqlite:///{tmp_path}")
+def test_a_file_that_can_not_be_opened_makes_it_not_ready(start: Start, tmp_path: Any) -> None:
+    (tmp_path / "loop.db").symlink_to(tmp_path / "loop.db")
+    running = start("storage", DATABASE_URL=f"sqlite:///{tmp_path / 'loop.db'}")
     answer = ready(running)
     assert answer.status_code == 503
     assert answer.json()["checks"]["sqlite"] == {
