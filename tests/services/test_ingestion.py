@@ -333,6 +333,13 @@ class TestTheWebSocket:
         assert answer.status_code == status
         assert json.loads(answer.body or b"")["error"]["message"]
 
+    def test_a_path_that_has_none_is_told(self, url: str) -> None:
+        with pytest.raises(InvalidStatus) as denial:
+            connect(f"{url}/nowhere", additional_headers=HEADERS)
+        answer = denial.value.response
+        assert answer.status_code == 404
+        assert json.loads(answer.body or b"")["error"]["code"] == "not_found"
+
     def test_a_full_queue_is_told(self) -> None:
         with (
             served(app_on(Kept(limit=10))) as url,

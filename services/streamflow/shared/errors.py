@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, WebSocket
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from streamflow.shared import correlation
 
@@ -121,8 +122,21 @@ async def _unexpected(_: Request, __: Exception) -> JSONResponse:
     )
 
 
+def _answering_sockets(nothing_there: ASGIApp) -> ASGIApp:
+    """The same, but a WebSocket gets an answer where starlette closes it without a word."""
+
+    async def nowhere(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket" and "websocket.http.response" in scope.get("extensions", {}):
+            await WebSocket(scope, receive, send).send_denial_response(error_answer(HTTPStatus.NOT_FOUND))
+        else:
+            await nothing_there(scope, receive, send)
+
+    return nowhere
+
+
 def install(app: FastAPI) -> None:
     """Give every error of the app its one shape."""
+    app.router.default = _answering_sockets(app.router.default)
     app.add_exception_handler(HTTPException, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(Exception, _unexpected)
