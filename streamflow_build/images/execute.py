@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from collections.abc import Callable
 
 from streamflow_build.engine.interface import BuildCancelled, BuildEvent, Engine, StepFailed
 from streamflow_build.errors import EngineError, Interrupted
@@ -25,15 +22,13 @@ from streamflow_build.model.report import (
     measure,
     not_built,
 )
-from streamflow_build.model.signals import ending
 from streamflow_build.plan.images import Build, Keep, Step
+from streamflow_build.work import together
 
 LogPath = Callable[[str], str]
 """A service's log file, by the service's name."""
 
 
-_WAKE_SECONDS = 0.2
-_END_SECONDS = 10.0
 _LEAD_SECONDS = 0.3
 _INTERRUPTED = "interrupted"
 _ENGINE = "the engine failed"
@@ -58,41 +53,10 @@ def execute(
     its tags only. Only the main thread may call it, for signals come there.
     """
     run = _Run(engine, observer, log)
-    pool = ThreadPoolExecutor(max_workers=jobs, thread_name_prefix="build")
-    futures: list[Future[Outcome]] = []
-    try:
-        with _undisturbed():
-            futures += [pool.submit(run.step, step) for step in steps]
-        # A signal that reached another thread is heeded by this one, Python's first, only when it wakes.
-        while wait(futures, timeout=_WAKE_SECONDS).not_done:
-            pass
-    except Interrupted as interruption:
-        run.interrupted = interruption
-        engine.cancel()
-        # One whose engine answers nothing at all can't be ended from here; it ends with the process.
-        wait(futures, timeout=_END_SECONDS)
-    pool.shutdown(wait=False)
-    outcomes = tuple(
-        future.result() if future.done() else run.left(step)
-        for step, future in zip(steps, futures, strict=True)
-    )
+    outcomes = together(run.step, steps, jobs=jobs, stop=run.stop, left=run.left)
     if cause := run.interrupted or run.lost:
         raise Lost(cause, outcomes)
     return outcomes
-
-
-@contextmanager
-def _undisturbed() -> Iterator[None]:
-    """Hold back the signals that end a run: a pool doesn't wait for a thread whose start was interrupted."""
-    came: list[int] = []
-    before = {n: signal.signal(n, lambda number, _: came.append(number)) for n in ending()}
-    try:
-        yield
-    finally:
-        for number, action in before.items():
-            signal.signal(number, action)
-        if came:
-            signal.raise_signal(came[0])
 
 
 class _Run:
@@ -107,6 +71,10 @@ class _Run:
         self._started = time.monotonic()
         self._lead = threading.Lock()
         self._begun = threading.Event()
+
+    def stop(self, interruption: Interrupted) -> None:
+        self.interrupted = interruption
+        self._engine.cancel()
 
     def left(self, step: Step) -> Outcome:
         """What became of a step that doesn't end."""

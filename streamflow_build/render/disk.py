@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import difflib
-import os
-import tempfile
 from pathlib import Path
 
+from streamflow_build.disk import replace
 from streamflow_build.errors import ConfigError
 from streamflow_build.render.artefacts import HEADER, Artefact
-
-_MODE = 0o644
 
 
 def stale(root: Path, artefacts: tuple[Artefact, ...]) -> tuple[str, ...]:
@@ -91,19 +88,10 @@ def _text(path: Path) -> str | None:
 
 
 def _replace(path: Path, artefact: Artefact) -> None:
-    temporary: str | None = None
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
-            file.write(artefact.text)
-        Path(temporary).chmod(_MODE)
-        Path(temporary).replace(path)
+        replace(path, artefact.text.encode())
     except OSError as error:
         raise ConfigError(
             f"{artefact.path} can't be written: {error.strerror}.",
             hint="Make room or mend the rights, and render again.",
         ) from error
-    finally:
-        if temporary is not None:
-            Path(temporary).unlink(missing_ok=True)
