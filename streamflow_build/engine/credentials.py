@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import warnings
-from typing import Any, NamedTuple
+from typing import Any
 
 from docker import auth
 from docker.credentials.errors import StoreError, process_store_error
@@ -14,21 +14,12 @@ from docker.utils.config import find_config_file, load_general_config
 from docker.utils.proxy import ProxyConfig
 
 from streamflow_build.errors import EngineError, RegistryError
+from streamflow_build.model.credentials import Credentials
 
 HELPER_SECONDS = 30
 """How long a credential helper may take to answer; it may ask for the password of a key ring."""
 
 _HUB_HOSTS = frozenset({"docker.io", "index.docker.io", "registry-1.docker.io"})
-
-
-class Credentials(NamedTuple):
-    """User and password; an identity token is a password without a user; both are empty for nobody."""
-
-    user: str
-    password: str
-
-    def __repr__(self) -> str:
-        return f"Credentials(user={self.user!r})"
 
 
 class _Store(Store):

@@ -1,0 +1,81 @@
+"""What a registry's answers mean: refusals, what passes by itself, and its own words for them."""
+
+from __future__ import annotations
+
+import time
+from email.utils import parsedate_to_datetime
+from urllib.parse import urlsplit
+
+import requests
+
+from streamflow_build.errors import RegistryError
+from streamflow_build.registry.retry import Transient
+
+_TRANSIENT = frozenset({500, 502, 503, 504})
+_MOST_WORDS = 300
+
+
+def check(answer: requests.Response, what: str) -> None:
+    """Raise where the answer is no success: Transient for 429 and 5xx, RegistryError for all else.
+
+    ``what`` was asked for, such as ``the manifest of org/web:1.0``.
+    """
+    status = answer.status_code
+    if status < requests.codes.bad_request:
+        return
+    said = words(answer)
+    told = f"{what}: {said}" if said else what
+    if status == requests.codes.too_many_requests:
+        raise Transient(f"429 for {told}", after=_retry_after(answer), hint=_limit(answer))
+    if status in _TRANSIENT:
+        raise Transient(f"{status} for {told}", after=_retry_after(answer))
+    host = urlsplit(answer.url).netloc
+    raise RegistryError(
+        f"The registry {host} refused {what} ({status}){f': {said}' if said else ''}.", hint=_hint(said)
+    )
+
+
+def words(answer: requests.Response) -> str:
+    """What the registry says of it: its errors' codes and messages; nothing where it says nothing readable."""
+    try:
+        errors = answer.json()["errors"]
+        found = "; ".join(
+            " ".join(filter(None, (str(each.get("code", "")), str(each.get("message") or ""))))
+            for each in errors
+        )
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return ""
+    return found[:_MOST_WORDS].rstrip(".")
+
+
+def _retry_after(answer: requests.Response) -> float | None:
+    """Seconds, which the header gives as a number or as a date (RFC 9110, 10.2.3)."""
+    told = answer.headers.get("Retry-After", "").strip()
+    if told.isascii() and told.isdigit():
+        return float(told[:9])
+    try:
+        return max(0.0, parsedate_to_datetime(told).timestamp() - time.time())
+    except ValueError:
+        return None
+
+
+def _limit(answer: requests.Response) -> str | None:
+    """What is left of a rate limit, as Docker Hub tells it: ``100;w=21600`` are 100 in 6 hours."""
+    most, _, window = answer.headers.get("ratelimit-limit", "").partition(";w=")
+    if not most:
+        return None
+    hours = f" in {int(window) / 3600:g} hours" if window.isdigit() else ""
+    left = answer.headers.get("ratelimit-remaining", "").partition(";")[0] or "0"
+    return f"The rate limit is {most} requests{hours}, and {left} are left; who is logged in may have more."
+
+
+def _hint(said: str) -> str | None:
+    lowered = said.lower()
+    if "immutable" in lowered:
+        return (
+            "The repository's tags are immutable there, so floating tags can't move: take them from `tags:` in "
+            "streamflow.yaml, or let the repository's tags be changed."
+        )
+    if "name_unknown" in lowered or "does not exist" in lowered:
+        return "Make the repository first; for ECR `create_repositories: true` in streamflow.yaml makes it."
+    return None

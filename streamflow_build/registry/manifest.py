@@ -1,0 +1,80 @@
+"""Manifests: the bytes that a digest is of, and what of them is read."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import msgspec
+
+from streamflow_build.errors import RegistryError
+
+OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+OCI_INDEX = "application/vnd.oci.image.index.v1+json"
+DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
+DOCKER_LIST = "application/vnd.docker.distribution.manifest.list.v2+json"
+ACCEPTED = (OCI_INDEX, DOCKER_LIST, OCI_MANIFEST, DOCKER_MANIFEST)
+"""All the kinds that are known: a registry asked for fewer converts, or has none."""
+LARGEST = 4 << 20
+"""Bytes that a manifest may have: what registries take, by the specification."""
+
+
+class Descriptor(msgspec.Struct, frozen=True):
+    """What a manifest says of a blob or of another manifest."""
+
+    digest: str
+    size: int
+    media_type: str = msgspec.field(name="mediaType")
+
+
+class Manifest(msgspec.Struct, frozen=True):
+    """A manifest as a registry sent it, or as it is to be sent."""
+
+    media_type: str
+    content: bytes
+
+    @property
+    def digest(self) -> str:
+        return digest_of(self.content)
+
+    @property
+    def config(self) -> Descriptor | None:
+        """The image's configuration; None for an index of several images."""
+        return self._read().config
+
+    @property
+    def layers(self) -> tuple[Descriptor, ...]:
+        """The layers, from the lowest."""
+        return self._read().layers
+
+    @property
+    def manifests(self) -> tuple[Descriptor, ...]:
+        """What an index lists."""
+        return self._read().manifests
+
+    def with_config(self, config: Descriptor) -> Manifest:
+        """The same manifest with another configuration, all else as it was."""
+        document: dict[str, Any] = msgspec.json.decode(self.content)
+        document["config"] = {
+            **document["config"],
+            "digest": config.digest,
+            "size": config.size,
+        }
+        return Manifest(self.media_type, msgspec.json.encode(document))
+
+    def _read(self) -> _Document:
+        try:
+            return msgspec.json.decode(self.content, type=_Document)
+        except msgspec.DecodeError as error:
+            raise RegistryError(f"The registry's manifest {self.digest} can't be read: {error}.") from error
+
+
+class _Document(msgspec.Struct, frozen=True):
+    config: Descriptor | None = None
+    layers: tuple[Descriptor, ...] = ()
+    manifests: tuple[Descriptor, ...] = ()
+
+
+def digest_of(content: bytes) -> str:
+    """``sha256:`` and 64 hexadecimal digits."""
+    return f"sha256:{hashlib.sha256(content).hexdigest()}"
