@@ -6,7 +6,6 @@ import base64
 import contextlib
 import json
 import re
-import socket
 import threading
 import uuid
 from collections.abc import Iterator
@@ -19,7 +18,7 @@ import requests
 from docker.errors import APIError
 
 from streamflow_build.engine import stored
-from streamflow_build.engine.connection import Connection, explanation
+from streamflow_build.engine.connection import Connection, disconnect, explanation
 from streamflow_build.engine.failure import failure
 from streamflow_build.engine.interface import BuildCancelled, BuildObserver, StepFailed
 from streamflow_build.engine.session import SessionHost
@@ -56,11 +55,7 @@ class _Running:
     def disconnect(self) -> None:
         """Make the thread that reads the engine's answer see its end."""
         if self.response is not None:
-            connection = getattr(self.response.raw, "connection", None)
-            if connection is not None and connection.sock is not None:
-                with contextlib.suppress(OSError):
-                    # Not SSLSocket's own shutdown, which would take the TLS state from under the reader.
-                    socket.socket.shutdown(connection.sock, socket.SHUT_RDWR)
+            disconnect(self.response)
 
 
 class Builds:

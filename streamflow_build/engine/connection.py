@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import http.client
 import re
+import socket
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import docker
@@ -152,6 +153,15 @@ class Connection:
 def explanation(error: APIError) -> str:
     """What the engine said, without docker-py's wrapping."""
     return str(error.explanation or error).strip()
+
+
+def disconnect(response: requests.Response) -> None:
+    """Make the thread that reads the engine's answer see its end."""
+    connection = getattr(response.raw, "connection", None)
+    if connection is not None and connection.sock is not None:
+        with suppress(OSError):
+            # Not SSLSocket's own shutdown, which would take the TLS state from under the reader.
+            socket.socket.shutdown(connection.sock, socket.SHUT_RDWR)
 
 
 def _address(environ: Mapping[str, str]) -> tuple[str, str, dict[str, Any]]:

@@ -20,12 +20,15 @@ from streamflow_build.engine.interface import (
     Built,
     EngineInfo,
     PullObserver,
+    PushFailed,
+    PushObserver,
     StepFailed,
     StepFinished,
     StepOutput,
     StepStarted,
 )
 from streamflow_build.errors import EngineError, RegistryError
+from streamflow_build.model.credentials import Credentials
 from streamflow_build.model.image import BuildRequest, ContextFile, Image, Layer
 
 _STEPS = frozenset({"RUN", "COPY", "ADD", "WORKDIR"})
@@ -67,6 +70,12 @@ class FakeEngine:
                 None,
             )
 
+    def tags(self, repository: str) -> frozenset[str]:
+        self._answer()
+        with self._lock:
+            names = [name.rpartition(":") for image in self._images.values() for name in image.tags]
+        return frozenset(tag for named, _, tag in names if named == repository)
+
     def history(self, reference: str) -> tuple[Layer, ...]:
         return self._layers[self._held(reference).id]
 
@@ -104,6 +113,16 @@ class FakeEngine:
             for other in self._images.values():
                 kept = names.union(other.tags) if other.id == held.id else set(other.tags) - names
                 self._images[other.id] = msgspec.structs.replace(other, tags=tuple(sorted(kept)))
+
+    def untag(self, reference: str) -> None:
+        held = self._held(reference)
+        with self._lock:
+            kept = tuple(tag for tag in held.tags if tag != _full(reference))
+            self._images[held.id] = msgspec.structs.replace(held, tags=kept)
+
+    def push(self, reference: str, credentials: Credentials, observer: PushObserver) -> str:  # noqa: ARG002
+        self._answer()
+        raise PushFailed(f"the engine in memory reaches no registry for {reference}", transient=False)
 
     def cancel(self) -> None:
         self._cancelled.set()

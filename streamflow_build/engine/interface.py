@@ -11,7 +11,8 @@ from typing import Literal, Protocol
 
 import msgspec
 
-from streamflow_build.errors import BuildError
+from streamflow_build.errors import BuildError, RegistryError
+from streamflow_build.model.credentials import Credentials
 from streamflow_build.model.image import BuildRequest, Image, Layer
 
 
@@ -110,6 +111,21 @@ class BuildCancelled(BuildError):  # noqa: N818 - what happened
     """The build was cancelled by ``Engine.cancel``; no tag was set."""
 
 
+class PushFailed(RegistryError):  # noqa: N818 - what happened
+    """An image could not be sent; ``transient`` says whether it may go better next time."""
+
+    def __init__(self, message: str, *, transient: bool) -> None:
+        super().__init__(message)
+        self.transient = transient
+
+
+class PushObserver(Protocol):
+    """Told of each layer that is sent, from the thread that pushes."""
+
+    def __call__(self, layer: str, current: int, total: int, *, done: bool) -> None:
+        """Bytes sent of a layer, unpacked; ``total`` is 0 where unknown. ``done``: the registry has it."""
+
+
 class Engine(Protocol):
     """A container engine. Every method may be called from any thread.
 
@@ -121,6 +137,9 @@ class Engine(Protocol):
 
     def image(self, reference: str) -> Image | None:
         """The image of that tag, digest or id; None where the engine holds none."""
+
+    def tags(self, repository: str) -> frozenset[str]:
+        """The tags that images of a repository have, such as ``streamflow-storage``."""
 
     def history(self, reference: str) -> tuple[Layer, ...]:
         """The image's layers that hold bytes, from the lowest; raises EngineError for an unknown image."""
@@ -139,6 +158,15 @@ class Engine(Protocol):
 
     def tag(self, image: str, references: tuple[str, ...]) -> None:
         """Give an image, named by its id, further names."""
+
+    def untag(self, reference: str) -> None:
+        """Take a name from an image; the image stays, unnamed where it was the last one."""
+
+    def push(self, reference: str, credentials: Credentials, observer: PushObserver) -> str:
+        """Send a tag's image to the registry of its name; the digest of the manifest that is there then.
+
+        Blocks. Raises PushFailed.
+        """
 
     def cancel(self) -> None:
         """End every build that runs; each then raises BuildCancelled. Later builds are refused."""

@@ -10,6 +10,7 @@ from streamflow_build.engine import stored
 from streamflow_build.engine.connection import Connection, explanation
 from streamflow_build.engine.credentials import credentials
 from streamflow_build.engine.interface import PullObserver
+from streamflow_build.engine.push import login
 from streamflow_build.errors import RegistryError
 
 
@@ -33,17 +34,11 @@ def pull(connection: Connection, reference: str, mirror: str | None, observer: P
 def _fetch(connection: Connection, source: str, reference: str, observer: PullObserver) -> None:
     repository, name = parse_repository_tag(source)
     host, _ = auth.split_repo_name(repository)
-    found = credentials(host)
-    login: dict[str, str] | None = None
-    if found.user:
-        login = {"username": found.user, "password": found.password}
-    elif found.password:
-        login = {"identitytoken": found.password}
     client = connection.client
     with connection.errors():
         try:
             for line in client.pull(
-                repository, name or "latest", stream=True, decode=True, auth_config=login
+                repository, name or "latest", stream=True, decode=True, auth_config=login(credentials(host))
             ):
                 if error := line.get("error"):
                     raise _unavailable(reference, source, host, error)

@@ -39,6 +39,17 @@ def find(connection: Connection, reference: str) -> Image | None:
     )
 
 
+def tags(connection: Connection, repository: str) -> frozenset[str]:
+    """The tags of a repository's images."""
+    with connection.errors():
+        try:
+            listed: list[dict[str, Any]] = connection.client.images(name=repository)
+        except APIError as error:
+            raise connection.refused(f"to list the images of {repository}", error) from error
+    names = (name.rpartition(":") for image in listed for name in image.get("RepoTags") or ())
+    return frozenset(tag for named, _, tag in names if named == repository)
+
+
 def layers(connection: Connection, reference: str) -> tuple[Layer, ...]:
     """The layers that hold bytes, from the lowest; raises EngineError for an unknown image."""
     if known := connection.layers.get(reference):
