@@ -32,6 +32,7 @@ dev: $(READY)
 
 test: $(READY) infrastructure
 	@scripts/browser > /dev/null
+	@scripts/registry > /dev/null
 	@$(ENGINE); $(BIN)/pytest
 
 lint: $(READY)
@@ -40,7 +41,7 @@ lint: $(READY)
 	$(BIN)/mypy
 	MYPYPATH=scripts $(BIN)/mypy scripts/*.py scripts/machine
 	$(BIN)/lint-imports
-	$(BIN)/shellcheck scripts/engine scripts/bases scripts/browser scripts/machine/entrypoints/*.sh .ci/run
+	$(BIN)/shellcheck scripts/engine scripts/bases scripts/browser scripts/registry scripts/machine/entrypoints/*.sh .ci/run
 	$(BIN)/hadolint docker/*/Dockerfile tests/golden/render/*/docker/*/Dockerfile
 	$(BIN)/check-jsonschema --schemafile streamflow.schema.json streamflow.yaml
 	$(BIN)/streamflow-build render --check

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from streamflow_build.cli.arguments import registry_of
+from streamflow_build.cli.publishing import AsJson, Quiet
 from streamflow_build.errors import (
     BuildError,
     CheckError,
@@ -55,10 +57,11 @@ def images(  # noqa: PLR0913, PLR0917 - these are the command's options
     strict_sizes: Annotated[
         bool, typer.Option("--strict-sizes", help="Fail when an image is over its size budget.")
     ] = False,
-    quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="Print only the result and what went wrong.")
+    push: Annotated[
+        bool, typer.Option("--push", help="Then push them to REGISTRY, as `push REGISTRY VERSION` does.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
 ) -> None:
     """Build the services' images and tag them.
 
@@ -69,14 +72,49 @@ def images(  # noqa: PLR0913, PLR0917 - these are the command's options
     from streamflow_build.plan.images import check_goal
     from streamflow_build.report.run import Manner
 
+    if push:
+        _check_push(version, registry, only, dry_run=dry_run)
     project = load(context.obj)
+    manner = Manner(quiet=quiet, json=as_json)
     goal = _goal(project, project.select(tuple(only or ())), version, registry, no_cache)
     check_goal(goal)
     if dry_run:
         _foretell(project, goal, as_json=as_json)
         return
-    report, cause = _carry_out(project, goal, Manner(quiet=quiet, json=as_json), jobs=jobs, started=started)
+    report, cause = _carry_out(project, goal, manner, jobs=jobs, started=started)
     _judge(report, cause, strict_sizes)
+    if push and goal.registry is not None:
+        _push(project, goal, manner)
+
+
+def _check_push(version: str | None, registry: str | None, only: list[str] | None, *, dry_run: bool) -> None:
+    missing = [name for name, given in (("VERSION", version), ("REGISTRY", registry)) if given is None]
+    if missing:
+        raise UsageError(
+            f"--push needs a {' and a '.join(missing)}.",
+            hint="Name both: streamflow-build images v1.0.0 ghcr.io/org --push",
+        )
+    if only or dry_run:
+        raise UsageError(
+            f"--push publishes all services, which {'--only' if only else '--dry-run'} excludes.",
+            hint="Leave one of the two out.",
+        )
+
+
+def _push(project: "Project", goal: "Goal", manner: "Manner") -> None:
+    from streamflow_build.cli.push import push_images
+
+    push_images(
+        project,
+        goal.registry or "",
+        None if goal.version is None else goal.version.typed,
+        force=False,
+        jobs=len(project.services),
+        given=None,
+        manner=manner,
+        output=None,
+        started=time.monotonic(),
+    )
 
 
 def _foretell(project: "Project", goal: "Goal", *, as_json: bool) -> None:
@@ -156,7 +194,7 @@ def _goal(
         services=services,
         version=number,
         tags=tags_of(project.tags, number),
-        registry=None if registry is None else _registry(project, registry),
+        registry=None if registry is None else registry_of(project, registry),
         no_cache=no_cache,
     )
 
@@ -171,24 +209,6 @@ def _version(project: "Project", word: str) -> "Version":
             raise
         hint = f"To build only that service: streamflow-build images --only {word}"
         raise UsageError(error.message, hint=hint) from None
-
-
-def _registry(project: "Project", word: str) -> str:
-    from streamflow_build.model.names import suggestion
-    from streamflow_build.model.reference import registry_prefix
-
-    urls = {known.name: known.url for known in project.registries}
-    try:
-        return registry_prefix(urls.get(word, word))
-    except UsageError:
-        # Only a plain word can be a mistyped name; anything else may hold a password, and isn't repeated.
-        close = suggestion(word.lower(), urls) if word.isidentifier() else ""
-        if not close:
-            raise
-        raise UsageError(
-            f"There is no registry {word!r} in streamflow.yaml{close}?",
-            hint=f"The registries are: {', '.join(urls)}. An address is like ghcr.io/org.",
-        ) from None
 
 
 def _judge(report: "ImagesReport", cause: StreamflowError | Interrupted | None, strict_sizes: bool) -> None:

@@ -19,7 +19,7 @@ from streamflow_build.model.report import (
     Skipped,
     Unchanged,
 )
-from streamflow_build.report.text import duration, label_and_what, megabytes, shorten
+from streamflow_build.report.text import columns, duration, label_and_what, megabytes, shorten
 
 HEADER = ("service", "tags", "size", "cached", "seconds", "what happened")
 NUMBERS = frozenset({"size", "cached", "seconds"})
@@ -51,13 +51,7 @@ def table(report: ImagesReport) -> str:
         first, *more = row.tags or ("-",)
         lines.append((row.service, first, row.size, row.cached, row.seconds, row.what))
         lines += [("", tags, "", "", "", "") for tags in more]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    return "".join(f"{_aligned(line, widths)}\n" for line in lines)
-
-
-def _aligned(cells: tuple[str, ...], widths: list[int]) -> str:
-    columns = zip(HEADER, cells, widths, strict=True)
-    return "  ".join(c.rjust(w) if name in NUMBERS else c.ljust(w) for name, c, w in columns).rstrip()
+    return columns(lines, right=NUMBERS)
 
 
 def remarks(report: ImagesReport) -> str:

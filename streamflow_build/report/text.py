@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 _ESCAPE = re.compile(
     r"\x1b\[[0-?]*[ -/]*[@-~]"  # CSI: colours, cursor moves
@@ -66,3 +67,14 @@ def duration(seconds: float) -> str:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest:02d} s"
+
+
+def columns(rows: Sequence[tuple[str, ...]], *, right: frozenset[str]) -> str:
+    """Rows as aligned columns, the first row being their names; those named in ``right`` stand to the right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "".join(f"{_aligned(rows[0], row, widths, right)}\n" for row in rows)
+
+
+def _aligned(names: tuple[str, ...], cells: tuple[str, ...], widths: list[int], right: frozenset[str]) -> str:
+    parts = zip(names, cells, widths, strict=True)
+    return "  ".join(c.rjust(w) if name in right else c.ljust(w) for name, c, w in parts).rstrip()

@@ -18,6 +18,10 @@ from typing import Any
 
 import pytest
 
+from .shop import forever, shop, shop_here, short_folder
+
+__all__ = ["forever", "shop", "shop_here", "short_folder"]
+
 CHUNK = 65536
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from .conftest import Shop
+from ..shop import Shop
 
 SERIES = ("1", "1.0", "1.0.0", "latest", "v1.0.0")
 
@@ -188,7 +188,7 @@ def test_an_image_of_another_maker_is_replaced(shop_here: Shop) -> None:
 
 
 def test_two_runs_at_once(shop: Shop) -> None:
-    runs = [shop.start("v1.0.0", "--json") for _ in range(2)]
+    runs = [shop.start("images", "v1.0.0", "--json") for _ in range(2)]
     done = [run.ended() for run in runs]
 
     assert [each.returncode for each in done] == [0, 0], done[0].stderr + done[1].stderr

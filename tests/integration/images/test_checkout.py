@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import yaml
 
-from .conftest import PROJECT, Shop, until
+from ..shop import PROJECT, Shop, until
 
 SERVICES = ("ingestion", "analytics", "alerting", "dashboard", "storage")
 BASE = "python:3.11-slim"

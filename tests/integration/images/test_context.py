@@ -6,7 +6,7 @@ import os
 import subprocess
 from pathlib import Path
 
-from .conftest import Shop
+from ..shop import Shop
 
 OCI = "org.opencontainers.image."
 

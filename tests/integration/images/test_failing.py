@@ -6,7 +6,7 @@ import re
 import subprocess
 from pathlib import Path
 
-from .conftest import TOOL, Shop, seconds_hidden
+from ..shop import TOOL, Shop, seconds_hidden
 
 BROKEN = """\
 RUN i=0; while [ $i -lt 40 ]; do i=$((i+1)); echo line $i; done; \\

@@ -11,7 +11,7 @@ import docker
 import pytest
 
 from ..scripts.conftest import able, make_checkout
-from .conftest import Shop, seconds_hidden
+from ..shop import Shop, seconds_hidden
 
 __all__ = ["able"]
 

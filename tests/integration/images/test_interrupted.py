@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import DEADLINE, TOOL, Shop, processes, seconds_hidden, until
+from ..shop import DEADLINE, TOOL, Shop, processes, seconds_hidden, until
 
 START = (
     "Start Docker, or name a running engine in DOCKER_HOST; in a checkout of the project, "
@@ -49,7 +49,7 @@ def assert_nothing_left(shop: Shop, forever: str) -> None:
 @pytest.mark.parametrize("first", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 @pytest.mark.parametrize("milliseconds", [0, 2, 20])
 def test_another_signal_right_behind_it(long_here: Shop, forever: str, first: int, milliseconds: int) -> None:
-    run = long_here.start("v1.0.0")
+    run = long_here.start("images", "v1.0.0")
     wait_for_step(forever)
 
     run.process.send_signal(first)
@@ -65,7 +65,7 @@ def test_another_signal_right_behind_it(long_here: Shop, forever: str, first: in
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_the_builds_on_the_engine(long: Shop, forever: str, number: int) -> None:
-    run = long.start("v1.0.0", "--json")
+    run = long.start("images", "v1.0.0", "--json")
     wait_for_step(forever)
 
     run.process.send_signal(number)
@@ -81,7 +81,7 @@ def test_a_signal_ends_the_builds_on_the_engine(long: Shop, forever: str, number
 
 
 def test_builds_that_wait_for_their_turn_never_begin(long_here: Shop, forever: str) -> None:
-    run = long_here.start("v1.0.0", "--json", "--jobs", "1")
+    run = long_here.start("images", "v1.0.0", "--json", "--jobs", "1")
     wait_for_step(forever)
 
     run.process.send_signal(signal.SIGINT)
@@ -98,7 +98,7 @@ def test_builds_that_wait_for_their_turn_never_begin(long_here: Shop, forever: s
 
 
 def test_what_was_complete_stays_complete(long_here: Shop, forever: str) -> None:
-    run = long_here.start("v1.0.0", "--json", "--jobs", "2")
+    run = long_here.start("images", "v1.0.0", "--json", "--jobs", "2")
     wait_for_step(forever)
     until(lambda: "latest" in long_here.tags("beta"), "beta is complete")
 
@@ -145,7 +145,7 @@ def test_ctrl_c_on_a_terminal(long_here: Shop, forever: str) -> None:
 
 
 def test_a_killed_tool_ends_its_builds_too(long: Shop, forever: str) -> None:
-    run = long.start("v1.0.0")
+    run = long.start("images", "v1.0.0")
     wait_for_step(forever)
 
     run.process.kill()
@@ -223,7 +223,7 @@ def relay(long_here: Shop, short_folder: Path) -> Iterator[Relay]:
 def test_an_engine_that_goes_away_in_the_middle_of_a_build(
     long_here: Shop, forever: str, relay: Relay
 ) -> None:
-    run = long_here.start("v1.0.0", "--jobs", "1", DOCKER_HOST=relay.host)
+    run = long_here.start("images", "v1.0.0", "--jobs", "1", DOCKER_HOST=relay.host)
     wait_for_step(forever)
 
     relay.cut()
@@ -253,7 +253,7 @@ def test_an_engine_that_answers_no_build(long_here: Shop, relay: Relay) -> None:
         return b""
 
     relay.instead = hold
-    run = long_here.start("v1.0.0", "--json", DOCKER_HOST=relay.host)
+    run = long_here.start("images", "v1.0.0", "--json", DOCKER_HOST=relay.host)
     assert asked.wait(DEADLINE)
 
     run.process.send_signal(signal.SIGTERM)

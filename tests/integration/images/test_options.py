@@ -12,7 +12,7 @@ import pytest
 
 from streamflow_build.model.report import ImagesReport, PlanReport
 
-from .conftest import TOOL, Shop, seconds_hidden
+from ..shop import TOOL, Shop, seconds_hidden
 
 
 def test_only_builds_what_it_names(shop_here: Shop) -> None:

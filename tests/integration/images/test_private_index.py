@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import pytest
 
-from .conftest import Shop
+from ..shop import Shop
 from .test_requirements import python_base, stocked
 from .test_secrets import everything
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from .conftest import PROJECT, Shop, seconds_hidden
+from ..shop import PROJECT, Shop, seconds_hidden
 
 BASE = "python:3.11-slim"
 

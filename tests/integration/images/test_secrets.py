@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import Shop
+from ..shop import Shop
 
 STEP = """\
 RUN --mount=type=secret,id=key,required=true \\

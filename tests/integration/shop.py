@@ -22,7 +22,7 @@ from typing import Any
 import pytest
 from docker.errors import APIError, ImageNotFound
 
-PROJECT = Path(__file__).resolve().parents[3]
+PROJECT = Path(__file__).resolve().parents[2]
 TOOL = Path(sys.executable).parent / "streamflow-build"
 BASE = f"streamflow-test-base:{os.getpid()}"
 DEADLINE = 60.0
@@ -65,10 +65,11 @@ class Running:
     """A run of the tool that goes on."""
 
     process: subprocess.Popen[str]
+    stdin: str = ""
 
     def ended(self, seconds: float = DEADLINE) -> subprocess.CompletedProcess[str]:
         """What it did, once it ended by itself."""
-        stdout, stderr = self.process.communicate(timeout=seconds)
+        stdout, stderr = self.process.communicate(self.stdin, timeout=seconds)
         return subprocess.CompletedProcess(self.process.args, self.process.returncode, stdout, stderr)
 
 
@@ -111,23 +112,30 @@ class Shop:
         merged = {**self.live.environ, **changes}
         return {name: value for name, value in merged.items() if value is not None}
 
-    def start(self, *arguments: str, **changes: str | None) -> Running:
+    def start(self, *arguments: str, stdin: str = "", **changes: str | None) -> Running:
+        """Begin a run of the tool."""
         process = subprocess.Popen(
-            [TOOL, "images", *arguments],
+            [TOOL, *arguments],
             cwd=self.folder,
             env=self.environ(changes),
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
         )
-        run = Running(process)
+        run = Running(process, stdin)
         self.runs.append(run)
         return run
 
+    def run(
+        self, *arguments: str, stdin: str = "", **changes: str | None
+    ) -> subprocess.CompletedProcess[str]:
+        """What the tool does with these arguments and changes of the environment."""
+        return self.start(*arguments, stdin=stdin, **changes).ended(240)
+
     def images(self, *arguments: str, **changes: str | None) -> subprocess.CompletedProcess[str]:
-        """What ``streamflow-build images`` does with these arguments and changes of the environment."""
-        return self.start(*arguments, **changes).ended(240)
+        """What ``streamflow-build images`` does with them."""
+        return self.run("images", *arguments, **changes)
 
     def report(self, *arguments: str, code: int = 0, **changes: str | None) -> dict[str, Any]:
         """The JSON of such a run, which ends with that exit code."""

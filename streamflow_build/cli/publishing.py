@@ -1,0 +1,89 @@
+"""What the commands share that write to a registry: their options, the log-in, the verdict."""
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from streamflow_build.errors import EngineError, Interrupted, RegistryError, StreamflowError, UsageError
+
+if TYPE_CHECKING:
+    from streamflow_build.model.credentials import Credentials
+    from streamflow_build.model.project import Project
+    from streamflow_build.model.release import PublishReport
+    from streamflow_build.registry.client import Registry
+    from streamflow_build.registry.retry import Patience
+
+Force = Annotated[
+    bool, typer.Option("--force", help="Overwrite a full version that is there with other content.")
+]
+Jobs = Annotated[
+    int | None, typer.Option("--jobs", "-j", min=1, metavar="N", help="Services at once; by default all.")
+]
+Username = Annotated[
+    str | None, typer.Option("--username", "-u", metavar="USER", help="Log in as; with --password-stdin.")
+]
+PasswordStdin = Annotated[
+    bool, typer.Option("--password-stdin", help="Read the password from standard input.")
+]
+Output = Annotated[
+    Path | None,
+    typer.Option(
+        "--output", "-o", metavar="FILE", help="The release file; by default .streamflow/release.json."
+    ),
+]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print only the result and what went wrong.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+
+
+def given_credentials(username: str | None, password_stdin: bool) -> "Credentials | None":
+    """What the command line says of who the user is; reads the password. Raises UsageError for half of it."""
+    from streamflow_build.model.credentials import Credentials
+
+    if username is None and not password_stdin:
+        return None
+    if username is None or not password_stdin:
+        has, lacks = ("--username", "--password-stdin") if username else ("--password-stdin", "--username")
+        raise UsageError(
+            f"{has} is given without {lacks}.",
+            hint="Give both: … --username me --password-stdin < password.txt",
+        )
+    password = sys.stdin.read().rstrip("\r\n")
+    if not password:
+        raise UsageError(
+            "There is no password on standard input.", hint="Give it: … --password-stdin < password.txt"
+        )
+    return Credentials(username, password)
+
+
+def opened(
+    project: "Project", prefix: str, given: "Credentials | None", patience: "Patience", *, jobs: int
+) -> "Registry":
+    """The registry of a host and namespace, with the user's credentials for it; it is closed by the caller."""
+    from streamflow_build.engine.credentials import credentials
+    from streamflow_build.registry.client import Registry
+    from streamflow_build.registry.credentials import chosen
+
+    host = prefix.partition("/")[0]
+    name = next((known.name for known in project.registries if known.url == prefix), None)
+    return Registry(
+        host, chosen(given, name, os.environ, lambda: credentials(host)), patience, connections=jobs
+    )
+
+
+def judge(report: "PublishReport", cause: StreamflowError | Interrupted | None) -> None:
+    """Raise what a run amounts to that didn't publish everything."""
+    from streamflow_build.model.release import NotPublished
+
+    if isinstance(cause, Interrupted):
+        raise cause
+    missing = [each.service for each in report.images if isinstance(each, NotPublished)]
+    if missing:
+        # The causes have been printed with the report, each once.
+        error = RegistryError if cause is None else EngineError
+        raise error(
+            f"{len(missing)} of {len(report.images)} images could not be published: {', '.join(missing)}.",
+            hint="Run the command again: it sends what is missing, and moves floating tags when all is there.",
+        )

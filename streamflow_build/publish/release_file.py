@@ -1,0 +1,56 @@
+"""The release file: what of a version is where, by digest, for whoever deploys it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from streamflow_build.disk import replace
+from streamflow_build.errors import UsageError
+from streamflow_build.model.release import Published, PublishReport, Release, ReleasedImage, ReleasedTo
+
+FILE = Path(".streamflow/release.json")
+"""Where it is, in the project's folder, unless the user names another place."""
+
+
+def read(path: Path) -> Release | None:
+    """The release of a file; None where there is none, or none that can be read."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Release)
+    except (OSError, msgspec.DecodeError):
+        return None
+
+
+def write(path: Path, report: PublishReport) -> None:
+    """Note what a run published, all of it. What the file says of the same version in other registries stays.
+
+    The file is there whole, or as it was. Raises UsageError where it can't be written.
+    """
+    before = read(path)
+    kept = before.registries if before is not None and before.version == report.version else ()
+    here = ReleasedTo(
+        registry=report.registry,
+        images=tuple(
+            ReleasedImage(
+                each.service,
+                each.repository,
+                each.digest,
+                each.size,
+                each.fingerprint,
+                each.revision,
+                each.tags,
+            )
+            for each in report.images
+            if isinstance(each, Published)
+        ),
+        refused=report.refused,
+    )
+    others = tuple(each for each in kept if each.registry != report.registry)
+    commits = {image.revision for registry in (*others, here) for image in registry.images}
+    commit = commits.pop() if len(commits) == 1 else None
+    release = Release(report.version, commit or None, (*others, here))
+    try:
+        replace(path, msgspec.json.format(msgspec.json.encode(release)) + b"\n")
+    except OSError as error:
+        raise UsageError(f"The release file {path} can't be written: {error.strerror}.") from error

@@ -1,0 +1,197 @@
+"""A version into a registry, as one visible sequence: look, full versions, floating tags, report."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+
+import msgspec
+
+from streamflow_build.errors import EngineError, Interrupted, RegistryError, StreamflowError
+from streamflow_build.model.image import LABEL_FINGERPRINT
+from streamflow_build.model.project import Service
+from streamflow_build.model.reference import Reference
+from streamflow_build.model.release import NotPublished, Published, PublishReport, TagRefused
+from streamflow_build.plan.images import OCI
+from streamflow_build.plan.publish import PublishGoal, senders, staying
+from streamflow_build.publish.candidate import Candidate
+from streamflow_build.publish.observer import PublishObserver
+from streamflow_build.publish.tags import Found, look, put_tags
+from streamflow_build.registry.client import Registry
+from streamflow_build.registry.manifest import Manifest
+from streamflow_build.work import interrupted, together
+
+
+class _There(msgspec.Struct, frozen=True):
+    """A service whose full version is in the registry, verified; ``put`` are the tags that this run put."""
+
+    found: Found
+    manifest: Manifest
+    sent: bool
+    put: tuple[str, ...]
+    seconds: float
+
+
+def publish(  # noqa: PLR0913 - each is another party of the run
+    goal: PublishGoal,
+    registry: Registry,
+    observer: PublishObserver,
+    *,
+    candidates: Mapping[str, Candidate],
+    cancel: Callable[[], None],
+    jobs: int,
+    started: float,
+) -> tuple[PublishReport, StreamflowError | Interrupted | None]:
+    """Have the goal's images in the registry; ``candidates`` go by the services' names.
+
+    At most ``jobs`` services are worked on at once; ``cancel`` ends what sends. ``started`` is the reading of
+    ``time.monotonic()`` at which the run began. The second value is what broke the run off, None where it came to its
+    end.
+
+    Raises RegistryError, before anything is sent, where the registry refuses the user or has a full version with
+    other content, and Interrupted until then.
+    """
+    run = _Run(goal, registry, observer, candidates, cancel, jobs)
+    found = run.look()
+    stays = staying(goal, {each.service.name: each.held for each in found})
+    outcomes = run.versions(found)
+    if all(isinstance(outcome, _There) for outcome in outcomes):
+        floating = tuple(tag for tag in goal.tags.floating if tag not in {stay.tag for stay in stays})
+        outcomes = run.move(outcomes, floating)
+    report = PublishReport(
+        version=str(goal.version),
+        registry=goal.registry,
+        images=tuple(run.said(outcome) for outcome in outcomes),
+        refused=tuple(TagRefused(stay.tag, stay.reason) for stay in stays),
+        seconds=time.monotonic() - started,
+        notes=(),
+    )
+    observer.run_finished(report)
+    return report, run.cause
+
+
+class _Run:
+    """One run: what its threads share."""
+
+    def __init__(  # noqa: PLR0913, PLR0917 - each is another party of the run
+        self,
+        goal: PublishGoal,
+        registry: Registry,
+        observer: PublishObserver,
+        candidates: Mapping[str, Candidate],
+        cancel: Callable[[], None],
+        jobs: int,
+    ) -> None:
+        self.cause: StreamflowError | Interrupted | None = None
+        self._goal = goal
+        self._registry = registry
+        self._observer = observer
+        self._candidates = candidates
+        self._cancel = cancel
+        self._jobs = jobs
+        self._before = senders({name: each.layers for name, each in candidates.items()})
+        self._done = {name: threading.Event() for name in candidates}
+
+    def look(self) -> tuple[Found, ...]:
+        """What the registry holds of each service."""
+        return together(self._look, self._goal.services, jobs=self._jobs, stop=self._stop, left=interrupted)
+
+    def versions(self, found: tuple[Found, ...]) -> tuple[_There | NotPublished, ...]:
+        """Each service's full version, sent where it isn't there. One that fails leaves the others alone."""
+        return together(self._version, found, jobs=self._jobs, stop=self._stop, left=_cut_off)
+
+    def move(
+        self, there: tuple[_There | NotPublished, ...], floating: tuple[str, ...]
+    ) -> tuple[_There | NotPublished, ...]:
+        """Move floating tags, one after the other for all services, until one can't be moved."""
+        for tag in floating:
+
+            def move(each: _There | NotPublished, tag: str = tag) -> _There | NotPublished:
+                return self._moved(each, tag)
+
+            there = together(move, there, jobs=self._jobs, stop=self._stop, left=_left_there)
+            if self.cause is not None or any(isinstance(each, NotPublished) for each in there):
+                break
+        return there
+
+    def said(self, outcome: _There | NotPublished) -> Published | NotPublished:
+        """An outcome as the report has it."""
+        if isinstance(outcome, NotPublished):
+            return outcome
+        found, manifest = outcome.found, outcome.manifest
+        config = manifest.config
+        labels = found.candidate.labels
+        digests = found.held.digests | dict.fromkeys(outcome.put, manifest.digest)
+        tags = self._goal.tags
+        return Published(
+            service=found.service.name,
+            repository=str(found.repository),
+            digest=manifest.digest,
+            size=sum(layer.size for layer in manifest.layers) + (config.size if config else 0),
+            fingerprint=labels.get(LABEL_FINGERPRINT, ""),
+            revision=labels.get(f"{OCI}.revision", ""),
+            sent=outcome.sent,
+            tags=tuple(tag for tag in (*tags.full, *tags.floating) if digests.get(tag) == manifest.digest),
+            set=outcome.put,
+            seconds=outcome.seconds,
+        )
+
+    def _look(self, service: Service) -> Found:
+        name = Reference.parse(self._goal.repository(service)).repository
+        return look(self._goal, service, self._candidates[service.name], self._registry.repository(name))
+
+    def _version(self, found: Found) -> _There | NotPublished:
+        try:
+            outcome = self._settled(found, lambda: self._there(found))
+        finally:
+            self._done[found.service.name].set()
+        self._observer.service_finished(self.said(outcome))
+        return outcome
+
+    def _there(self, found: Found) -> _There:
+        started = time.monotonic()
+        name, full = found.service.name, self._goal.tags.full
+        manifest, sent = found.manifest, False
+        if manifest is None:
+            for other in self._before[name]:
+                self._done[other].wait()
+            manifest = found.candidate.send(
+                found.repository, full[0], lambda current, total: self._observer.sending(name, current, total)
+            )
+            sent = True
+        put = put_tags(found, manifest, full[1:] if sent else full)
+        return _There(found, manifest, sent, (*full[:sent], *put), time.monotonic() - started)
+
+    def _moved(self, there: _There | NotPublished, tag: str) -> _There | NotPublished:
+        if isinstance(there, NotPublished):
+            return there
+        return self._settled(
+            there.found,
+            lambda: msgspec.structs.replace(
+                there, put=(*there.put, *put_tags(there.found, there.manifest, (tag,)))
+            ),
+        )
+
+    def _settled(self, found: Found, work: Callable[[], _There]) -> _There | NotPublished:
+        try:
+            return work()
+        except Interrupted:
+            return _cut_off(found)
+        except (RegistryError, EngineError) as error:
+            if isinstance(error, EngineError):
+                self.cause = self.cause or error
+            return NotPublished(found.service.name, str(found.repository), error.message, error.hint)
+
+    def _stop(self, interruption: Interrupted) -> None:
+        self.cause = interruption
+        self._registry.patience.end()
+        self._cancel()
+
+
+def _cut_off(found: Found) -> NotPublished:
+    return NotPublished(found.service.name, str(found.repository), "Interrupted.", None)
+
+
+def _left_there(outcome: _There | NotPublished) -> NotPublished:
+    return outcome if isinstance(outcome, NotPublished) else _cut_off(outcome.found)

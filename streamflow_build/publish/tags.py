@@ -1,0 +1,78 @@
+"""Tags of one repository: looked at before anything is sent, put, and read back."""
+
+from __future__ import annotations
+
+import msgspec
+
+from streamflow_build.errors import RegistryError
+from streamflow_build.model.project import Service
+from streamflow_build.plan.publish import Held, PublishGoal, to_look_at
+from streamflow_build.publish.candidate import Candidate
+from streamflow_build.registry.client import Repository
+from streamflow_build.registry.manifest import Manifest
+
+
+class Found(msgspec.Struct, frozen=True):
+    """What a repository holds, and the candidate's manifest where it is there already."""
+
+    service: Service
+    candidate: Candidate
+    repository: Repository
+    held: Held
+    manifest: Manifest | None
+
+
+def look(goal: PublishGoal, service: Service, candidate: Candidate, repository: Repository) -> Found:
+    """Look at a repository.
+
+    Raises RegistryError where a tag of the full version has other content and the goal doesn't force it.
+    """
+    tags = repository.tags()
+    digests = {
+        tag: digest for tag in to_look_at(goal, tags) if (digest := repository.digest(tag)) is not None
+    }
+    manifest = None
+    for tag in goal.tags.full:
+        if tag not in digests or (manifest is not None and digests[tag] == manifest.digest):
+            continue
+        there = repository.manifest(tag)
+        if there is not None and candidate.is_in(there):
+            manifest = manifest or there
+        elif there is not None and not goal.force:
+            raise _other_content(repository, tag, there, candidate)
+    return Found(service, candidate, repository, Held(tags, digests), manifest)
+
+
+def put_tags(found: Found, manifest: Manifest, tags: tuple[str, ...]) -> tuple[str, ...]:
+    """Put those tags that aren't on the manifest, and read each back; those that were put. Raises RegistryError."""
+    repository = found.repository
+    missing = tuple(tag for tag in tags if found.held.digests.get(tag) != manifest.digest)
+    for tag in missing:
+        repository.put(tag, manifest)
+        there = repository.digest(tag)
+        if there != manifest.digest:
+            raise _not_what_was_sent(repository, tag, there, manifest.digest)
+    return missing
+
+
+def read_back(repository: Repository, tag: str, digest: str) -> Manifest:
+    """The manifest of a tag, which must have that digest. Raises RegistryError."""
+    manifest = repository.manifest(tag)
+    if manifest is None or manifest.digest != digest:
+        raise _not_what_was_sent(repository, tag, None if manifest is None else manifest.digest, digest)
+    return manifest
+
+
+def _other_content(repository: Repository, tag: str, there: Manifest, candidate: Candidate) -> RegistryError:
+    inside = "" if there.config is None else f" (image {there.config.digest})"
+    return RegistryError(
+        f"{repository}:{tag} is there with other content: {there.digest}{inside}, and {candidate.named}.",
+        hint="A version is published once: give the new content a new version. --force overwrites it.",
+    )
+
+
+def _not_what_was_sent(repository: Repository, tag: str, there: str | None, digest: str) -> RegistryError:
+    return RegistryError(
+        f"{repository}:{tag} was sent as {digest}, and the registry has {there or 'no such tag'}.",
+        hint="Something else writes to this tag, or the registry is broken: run the command again.",
+    )
