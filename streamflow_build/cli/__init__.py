@@ -10,11 +10,13 @@ import typer
 
 from streamflow_build import __version__
 from streamflow_build.cli.images import images
+from streamflow_build.cli.promote import promote
+from streamflow_build.cli.push import push
 from streamflow_build.cli.render import render
 from streamflow_build.cli.schema import schema
 
 app = typer.Typer(
-    help="Builds the container images of the services in streamflow.yaml.",
+    help="Builds and publishes the images of the services in streamflow.yaml.",
     epilog=(
         "Exit codes: 0 done, 2 usage or a bad streamflow.yaml, 3 no engine, 4 a build failed, "
         "5 over a size budget, 6 a registry refused, 7 a derived file differs, 130 interrupted."
@@ -26,6 +28,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 app.command()(images)
+app.command()(push)
+app.command()(promote)
 app.command()(render)
 app.command()(schema)
 

@@ -1,0 +1,116 @@
+"""``streamflow-build promote``: a version that is in a registry gets its final name, without a build."""
+
+import os
+import sys
+import time
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from streamflow_build.cli.arguments import registry_of
+from streamflow_build.cli.publishing import (
+    AsJson,
+    Force,
+    Jobs,
+    Output,
+    PasswordStdin,
+    Quiet,
+    Username,
+    given_credentials,
+    judge,
+    opened,
+)
+from streamflow_build.errors import UsageError
+
+if TYPE_CHECKING:
+    from streamflow_build.model.project import Project
+    from streamflow_build.model.version import Version
+
+
+def promote(  # noqa: PLR0913, PLR0917 - these are the command's options
+    context: typer.Context,
+    before: Annotated[
+        str, typer.Argument(metavar="FROM", help="The version that is there, such as v1.1.0-rc.2.")
+    ],
+    after: Annotated[str, typer.Argument(metavar="TO", help="The version that it becomes, such as v1.1.0.")],
+    registry: Annotated[
+        str | None,
+        typer.Argument(help="Where it is; by default the registry that the release file has FROM in."),
+    ] = None,
+    to: Annotated[
+        str | None, typer.Option("--to", metavar="REGISTRY", help="Put it into this registry instead.")
+    ] = None,
+    force: Force = False,
+    jobs: Jobs = None,
+    username: Username = None,
+    password_stdin: PasswordStdin = False,
+    output: Output = None,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> None:
+    """Give a version that was pushed its final name, without a build.
+
+    Its version label changes, and no layer does or moves.
+    With --to the images are copied to another registry, past the local engine. --username is for where they go.
+    """
+    started = time.monotonic()
+    from streamflow_build.config import load
+    from streamflow_build.model.version import Version
+    from streamflow_build.plan.publish import PublishGoal
+    from streamflow_build.publish import release_file
+    from streamflow_build.publish.from_registry import candidates
+    from streamflow_build.publish.run import publish
+    from streamflow_build.registry.credentials import passwords
+    from streamflow_build.registry.retry import Patience
+    from streamflow_build.report.publish import observing
+    from streamflow_build.report.run import Manner
+
+    project = load(context.obj)
+    source, target = Version.parse(before), Version.parse(after)
+    there = registry_of(project, registry) if registry is not None else _noted(project, source)
+    goal = PublishGoal(
+        project.services, target, project.tags, registry_of(project, to) if to else there, force
+    )
+    jobs = jobs or len(project.services)
+    given = given_credentials(username, password_stdin)
+    names = tuple(service.name for service in project.services)
+    observer = observing(
+        names, passwords(given, os.environ), Manner(quiet=quiet, json=as_json), sys.stdout, sys.stderr
+    )
+    patience = Patience(observer.note)
+    with ExitStack() as open_ones:
+        destination = opened(project, goal.registry, given, patience, jobs=jobs)
+        open_ones.callback(destination.close)
+        destination.reach()
+        origin = destination
+        if there.partition("/")[0] != destination.host:
+            origin = opened(project, there, None, patience, jobs=jobs)
+            open_ones.callback(origin.close)
+            origin.reach()
+        report, cause = publish(
+            goal,
+            destination,
+            observer,
+            candidates=candidates(goal, origin, there, source, jobs=jobs),
+            cancel=lambda: None,
+            jobs=jobs,
+            started=started,
+        )
+    judge(report, cause)
+    release_file.write(output or project.root / release_file.FILE, report)
+
+
+def _noted(project: "Project", version: "Version") -> str:
+    """The registry that the release file has a version in. Raises UsageError where it isn't one."""
+    from streamflow_build.publish import release_file
+
+    noted = release_file.read(project.root / release_file.FILE)
+    there = () if noted is None or noted.version != str(version) else noted.registries
+    if len(there) != 1:
+        many = f"in {', '.join(each.registry for each in there)}" if there else "in no registry"
+        raise UsageError(
+            f"{release_file.FILE} has {version} {many}.",
+            hint=f"Name the registry: streamflow-build promote {version.typed} … ghcr.io/org",
+        )
+    return there[0].registry

@@ -1,0 +1,133 @@
+"""Images that a registry holds, which get another version's name: the layers stay as they are."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import msgspec
+
+from streamflow_build.errors import RegistryError
+from streamflow_build.model.project import Service
+from streamflow_build.model.reference import Reference
+from streamflow_build.model.tags import tags_of
+from streamflow_build.model.version import Version
+from streamflow_build.plan.images import OCI
+from streamflow_build.plan.publish import PublishGoal
+from streamflow_build.publish.candidate import Progress
+from streamflow_build.publish.tags import read_back
+from streamflow_build.registry.client import Registry, Repository
+from streamflow_build.registry.manifest import Descriptor, Manifest, digest_of
+from streamflow_build.work import interrupted, together
+
+
+class Placed:
+    """Where in a registry a layer was put already: the next repository mounts it from there."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._at: dict[str, Repository] = {}
+
+    def nearest(self, digest: str, source: Repository) -> Repository:
+        """The repository to take a layer from."""
+        with self._lock:
+            return self._at.get(digest, source)
+
+    def put(self, digest: str, repository: Repository) -> None:
+        """Note that a layer is there."""
+        with self._lock:
+            self._at[digest] = repository
+
+
+class RegistryImage:
+    """A Candidate: an image of a registry, stamped with a version."""
+
+    def __init__(self, source: Repository, manifest: Manifest, config: bytes, placed: Placed) -> None:
+        self._source = source
+        self._manifest = manifest
+        self._config = config
+        self._placed = placed
+
+    @property
+    def labels(self) -> dict[str, str]:
+        found = msgspec.json.decode(self._config, type=_Config).config.labels
+        return found or {}
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        return tuple(layer.digest for layer in self._manifest.layers)
+
+    @property
+    def named(self) -> str:
+        return f"it would be {self._manifest.digest}"
+
+    def is_in(self, manifest: Manifest) -> bool:
+        return manifest.digest == self._manifest.digest
+
+    def send(self, repository: Repository, tag: str, progress: Progress) -> Manifest:
+        """Layers are mounted from where they are in the same registry, and sent through from another."""
+        layers = {layer.digest: layer for layer in self._manifest.layers}
+        total, sent = sum(layer.size for layer in layers.values()), 0
+        for digest, layer in layers.items():
+            source = self._placed.nearest(digest, self._source)
+            if str(source) != str(repository):
+                repository.take(layer, source)
+            self._placed.put(digest, repository)
+            sent += layer.size
+            progress(sent, total)
+        repository.upload(self._config)
+        repository.put(tag, self._manifest)
+        return read_back(repository, tag, self._manifest.digest)
+
+
+def candidates(
+    goal: PublishGoal, origin: Registry, prefix: str, version: Version, *, jobs: int
+) -> dict[str, RegistryImage]:
+    """The goal's images by the services' names: those that a registry has of another version, stamped.
+
+    ``prefix`` is the host and namespace of what is there. Raises RegistryError, Interrupted.
+    """
+    tag = tags_of(goal.patterns, version).full[0]
+    placed = Placed()
+
+    def find(service: Service) -> RegistryImage:
+        name = Reference.parse(f"{prefix}/{service.image}").repository
+        return stamped(origin.repository(name), tag, goal.version, placed)
+
+    found = together(find, goal.services, jobs=jobs, stop=lambda _: origin.patience.end(), left=interrupted)
+    return {service.name: each for service, each in zip(goal.services, found, strict=True)}
+
+
+def stamped(source: Repository, tag: str, version: Version, placed: Placed) -> RegistryImage:
+    """The image of a tag as that version: its label says so, nothing else differs. Raises RegistryError."""
+    manifest = source.manifest(tag)
+    if manifest is None:
+        raise RegistryError(f"There is no {source}:{tag}.", hint="Push it first: streamflow-build push")
+    if manifest.config is None:
+        raise RegistryError(
+            f"{source}:{tag} is an index of images for several platforms, which can't be given another version.",
+            hint="Build and push the version itself.",
+        )
+    config = source.blob(manifest.config)
+    fresh = _with_version(config, str(version))
+    if fresh != config:
+        described = Descriptor(digest_of(fresh), len(fresh), manifest.config.media_type)
+        manifest = manifest.with_config(described)
+    return RegistryImage(source, manifest, fresh, placed)
+
+
+class _Labels(msgspec.Struct, frozen=True):
+    labels: dict[str, str] | None = msgspec.field(name="Labels", default=None)
+
+
+class _Config(msgspec.Struct, frozen=True):
+    config: _Labels = msgspec.field(default_factory=_Labels)
+
+
+def _with_version(config: bytes, version: str) -> bytes:
+    document: dict[str, Any] = msgspec.json.decode(config)
+    labels = (document.get("config") or {}).get("Labels") or {}
+    if labels.get(f"{OCI}.version") == version:
+        return config
+    stamped_labels = {**labels, f"{OCI}.version": version}
+    return msgspec.json.encode({**document, "config": {**document["config"], "Labels": stamped_labels}})

@@ -1,0 +1,101 @@
+"""A version that is in a registry gets its final name, there or in another one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from ..shop import Shop
+from .conftest import SERVICES, Clients, pushed, with_version
+from .registries import Gate, Process
+
+OCI = "org.opencontainers.image"
+
+
+def promoted(shop: Shop, *arguments: str, code: int = 0) -> dict[str, Any]:
+    done = shop.run("promote", *arguments, "--json")
+    assert done.returncode == code, done.stdout + done.stderr
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def layers(clients: Clients, reference: str) -> list[str]:
+    return [layer["digest"] for layer in json.loads(clients.crane("manifest", reference))["layers"]]
+
+
+def test_only_the_version_changes_and_no_layer_moves(
+    shop: Shop, registry: Process, gate: Gate, clients: Clients
+) -> None:
+    with_version(shop, "v1.1.0-rc.2")
+    pushed(shop, registry.host)
+
+    report = promoted(shop, "v1.1.0-rc.2", "v1.1.0", f"{gate.host}/team")
+
+    for service in SERVICES:
+        name = f"{registry.host}/team/{shop.name}-{service}"
+        assert layers(clients, f"{name}:v1.1.0") == layers(clients, f"{name}:v1.1.0-rc.2")
+        before, after = (
+            json.loads(clients.crane("config", f"{name}:{tag}")) for tag in ("1.1.0-rc.2", "1.1.0")
+        )
+        assert after["config"]["Labels"].pop(f"{OCI}.version") == "1.1.0"
+        assert before["config"]["Labels"].pop(f"{OCI}.version") == "1.1.0-rc.2"
+        assert after == before
+    on = clients.digests(registry.host, shop, "v1.1.0", "1.1.0", "1.1", "1", "latest", "1.1.0-rc.2")
+    assert on["v1.1.0"] == on["1.1.0"] == on["1.1"] == on["1"] == on["latest"] != on["1.1.0-rc.2"]
+    assert [image["digest"] for image in report["images"]] == [on["latest"][service] for service in SERVICES]
+    assert not [head for head in gate.heads if head.startswith("PATCH")]
+    sent = [head for head in gate.heads if head.startswith("PUT") and "/blobs/" in head]
+    assert len(sent) == len(SERVICES)  # the configurations
+
+
+def test_again_it_is_there_already(built_here: Shop, registry: Process) -> None:
+    pushed(built_here, registry.host)
+    first = promoted(built_here, "v1.0.0", "v1.0.1", f"{registry.host}/team")
+    second = promoted(built_here, "v1.0.0", "v1.0.1", f"{registry.host}/team")
+
+    assert [image["sent"] for image in first["images"]] == [True] * 3
+    assert [(image["sent"], image["set"]) for image in second["images"]] == [(False, [])] * 3
+
+
+def test_where_it_is_the_release_file_knows(built_here: Shop, registry: Process, clients: Clients) -> None:
+    pushed(built_here, registry.host)
+
+    promoted(built_here, "v1.0.0", "v1.0.1")
+
+    told = json.loads((built_here.folder / ".streamflow/release.json").read_text())
+    assert told["version"] == "1.0.1"
+    assert "v1.0.1" in clients.tags(registry.host, built_here, "alpha")
+
+
+def test_to_another_registry(built_here: Shop, registry_of: Callable[..., Process], clients: Clients) -> None:
+    here, there = registry_of(), registry_of()
+    pushed(built_here, here.host)
+
+    report = promoted(built_here, "v1.0.0", "v1.0.0", f"{here.host}/team", "--to", f"{there.host}/team")
+
+    assert all(image["sent"] for image in report["images"])
+    tags = ("v1.0.0", "1.0.0", "1.0", "1", "latest")
+    assert clients.digests(there.host, built_here, *tags) == clients.digests(here.host, built_here, *tags)
+    shared = layers(clients, f"{there.host}/team/{built_here.name}-alpha:latest")[0].partition(":")[2]
+    assert len(list(there.data.rglob(f"{shared}/data"))) == 1
+
+
+def test_a_version_that_is_not_there(built_here: Shop, registry: Process) -> None:
+    pushed(built_here, registry.host)
+
+    done = built_here.run("promote", "v3.0.0", "v3.0.1", f"{registry.host}/team")
+
+    assert done.returncode == 6
+    assert f"There is no {registry.host}/team/{built_here.name}-alpha:v3.0.0." in done.stderr
+    assert "Push it first: streamflow-build push" in done.stderr
+
+
+def test_a_version_that_nobody_noted(built_here: Shop) -> None:
+    done = built_here.run("promote", "v1.0.0", "v1.0.1")
+
+    assert done.returncode == 2
+    assert done.stderr == (
+        "streamflow-build: .streamflow/release.json has 1.0.0 in no registry.\n"
+        "Name the registry: streamflow-build promote v1.0.0 … ghcr.io/org\n"
+    )
