@@ -97,8 +97,8 @@ class Transport:
                 f"The registry {self.host} can't be reached: {_innermost(absent)}.",
                 hint="Check its name and port, and that it runs.",
             ) from trouble
-        # What Go's servers, registries among them, say in plain HTTP to who speaks it to their TLS.
-        spoken_to_tls = answer.status_code == requests.codes.bad_request and b"HTTPS server" in answer.content
+        # What Go's servers, registries among them, and nginx say to who speaks plain HTTP to their TLS.
+        spoken_to_tls = answer.status_code == requests.codes.bad_request and b"HTTPS" in answer.content
         return url.startswith("http://") and not spoken_to_tls
 
 
