@@ -19,6 +19,7 @@ from streamflow_build.cli.publishing import (
     Username,
     given_credentials,
     judge,
+    make_repositories,
     opened,
 )
 from streamflow_build.errors import UsageError
@@ -83,6 +84,7 @@ def promote(  # noqa: PLR0913, PLR0917 - these are the command's options
         destination = opened(project, goal.registry, given, patience, jobs=jobs)
         open_ones.callback(destination.close)
         destination.reach()
+        make_repositories(project, goal)
         origin = destination
         if there.partition("/")[0] != destination.host:
             origin = opened(project, there, None, patience, jobs=jobs)

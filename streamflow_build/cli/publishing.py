@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from streamflow_build.model.credentials import Credentials
     from streamflow_build.model.project import Project
     from streamflow_build.model.release import PublishReport
+    from streamflow_build.plan.publish import PublishGoal
     from streamflow_build.registry.client import Registry
     from streamflow_build.registry.retry import Patience
 
@@ -71,6 +72,17 @@ def opened(
     return Registry(
         host, chosen(given, name, os.environ, lambda: credentials(host)), patience, connections=jobs
     )
+
+
+def make_repositories(project: "Project", goal: "PublishGoal") -> None:
+    """Make the repositories that the goal's registry lacks, where streamflow.yaml says so. Raises RegistryError."""
+    from streamflow_build.model.reference import Reference
+
+    if any(known.url == goal.registry and known.create_repositories for known in project.registries):
+        from streamflow_build.registry.ecr import create_repositories
+
+        wanted = [Reference.parse(goal.repository(service)) for service in goal.services]
+        create_repositories(wanted[0].registry, [each.repository for each in wanted])
 
 
 def judge(report: "PublishReport", cause: StreamflowError | Interrupted | None) -> None:

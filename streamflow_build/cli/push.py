@@ -20,6 +20,7 @@ from streamflow_build.cli.publishing import (
     Username,
     given_credentials,
     judge,
+    make_repositories,
     opened,
 )
 
@@ -102,6 +103,7 @@ def push_images(  # noqa: PLR0913 - these are the command's options
         observer = observing(tuple(candidates), passwords(given, os.environ), manner, sys.stdout, sys.stderr)
         with closing(opened(project, registry, given, Patience(observer.note), jobs=jobs)) as there:
             there.reach()
+            make_repositories(project, goal)
             report, cause = publish(
                 goal,
                 there,

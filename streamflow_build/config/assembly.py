@@ -71,10 +71,16 @@ class Assembly:
         return mirrors
 
     def _registries(self, document: shape.Document) -> tuple[Registry, ...]:
-        registries = tuple(Registry(name, said.url) for name, said in (document.registries or {}).items())
+        registries = tuple(
+            Registry(name, said.url, said.create_repositories or False)
+            for name, said in (document.registries or {}).items()
+        )
         for registry in registries:
             with self._problems.place(("registries", registry.name, "url")):
                 names.check_registry(registry.url)
+            if registry.create_repositories:
+                with self._problems.place(("registries", registry.name, "create_repositories")):
+                    names.check_ecr(registry.url)
         return registries
 
     def _infrastructure(self, document: shape.Document) -> tuple[Infrastructure, ...]:

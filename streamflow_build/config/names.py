@@ -11,6 +11,7 @@ from streamflow_build.model.names import suggestion
 from streamflow_build.model.reference import (
     DOCKER_HUB,
     Reference,
+    ecr_region,
     registry_prefix,
     repository_problem,
     tag_problem,
@@ -65,6 +66,16 @@ def check_registry(url: str) -> None:
     if plain != url:
         raise Wrong(f"{quoted(url)} is not in the form that registries take", f"Write it as {plain}")
     _check_port(url)
+
+
+def check_ecr(url: str) -> None:
+    """Raises Wrong when it is not a registry of Amazon's ECR."""
+    host = url.partition("/")[0]
+    if ecr_region(host) is None:
+        raise Wrong(
+            f"{quoted(host)} is no registry of Amazon's ECR, and only there repositories have to be made",
+            "Take the key out: other registries make a repository when something is pushed to it.",
+        )
 
 
 def check_mirror(host: str, mirror: str) -> None:

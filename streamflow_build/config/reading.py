@@ -53,6 +53,8 @@ class Reader:
             return self._list(node, info, keys)
         if isinstance(info, inspect.IntType):
             return self._number(node, info, keys, extra)
+        if isinstance(info, inspect.BoolType):
+            return self._boolean(node, keys)
         return self._text(node, info, keys, extra)
 
     def _struct(self, node: yaml.Node, info: inspect.StructType, keys: Keys) -> dict[str, Any]:
@@ -123,6 +125,17 @@ class Reader:
                 extra.get("hint", "Write a number in this range."),
             )
         return number
+
+    def _boolean(self, node: yaml.Node, keys: Keys) -> bool:
+        if not self._is(node, yaml.ScalarNode, keys, wanted="true or false"):
+            return False
+        if node.tag != f"{_YAML}bool":
+            what = f"{quoted(node.value)} is {_kind(node)}, not true or false"
+            self._problems.about(keys, what, "Write true or false, without quotes.")
+        elif node.value not in {"true", "false"}:
+            what = f"{node.value} is read differently by YAML's versions"
+            self._problems.about(keys, what, "Write true or false.")
+        return bool(node.value == "true")
 
     def _text(self, node: yaml.Node, info: Any, keys: Keys, extra: dict[str, str]) -> str:
         if not self._is(node, yaml.ScalarNode, keys, wanted="a text"):

@@ -84,6 +84,10 @@ class Registry(_Shape, frozen=True):
     url: Annotated[
         Line, Meta(description="Host, port and namespace.", examples=["docker.io/org", "localhost:5000/team"])
     ]
+    create_repositories: Annotated[
+        bool | UnsetType,
+        about("Whether `push` makes the repositories that Amazon's ECR lacks; with the extra `ecr`."),
+    ] = UNSET
 
 
 class Infrastructure(_Shape, frozen=True):

@@ -54,10 +54,14 @@ class Infrastructure(msgspec.Struct, frozen=True):
 
 
 class Registry(msgspec.Struct, frozen=True):
-    """A registry by the name streamflow.yaml gives it; ``url`` is host and namespace, such as ``ghcr.io/org``."""
+    """A registry by the name streamflow.yaml gives it; ``url`` is host and namespace, such as ``ghcr.io/org``.
+
+    ``create_repositories`` is whether a push makes what repositories it lacks.
+    """
 
     name: str
     url: str
+    create_repositories: bool = False
 
 
 class Service(msgspec.Struct, frozen=True):

@@ -24,6 +24,7 @@ _COMPONENT = re.compile(r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}|sha384:[0-9a-f]{96}|sha512:[0-9a-f]{128}")
 _IMAGE_ID = re.compile(r"[0-9a-f]{64}")
+_ECR = re.compile(r"\d{12}\.dkr[.-]ecr(-fips)?\.(?P<region>[a-z0-9-]+)\.(amazonaws\.com(\.cn)?|on\.aws)")
 _COMPONENT_RULE = "lower-case letters and digits, with '.', '_', '__' or dashes between them"
 
 
@@ -133,6 +134,15 @@ def registry_prefix(text: str) -> str:
     if path and (reason := repository_problem(path)) is not None:
         raise _no_registry(text, reason, example)
     return f"{host}/{path}" if path else host
+
+
+def ecr_region(host: str) -> str | None:
+    """The region of a registry of Amazon's ECR; None where it is another's.
+
+    https://docs.aws.amazon.com/AmazonECR/latest/userguide/Registries.html
+    """
+    found = _ECR.fullmatch(host)
+    return None if found is None else found["region"]
 
 
 def _split_tag(name: str) -> tuple[str, str | None]:
