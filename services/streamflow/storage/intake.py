@@ -13,7 +13,7 @@ from streamflow.shared.wire import dump, load
 from streamflow.storage.archive import Archive, Stored
 
 _log = logging.getLogger(__name__)
-_MESSAGES = 20  # a message holds up to 1,000 events, and twice as many messages are on their way
+_MESSAGES = 8  # a message holds up to 1,000 events, and twice as many messages are on their way
 _LINGER_SECONDS = 0.02
 _EVENTS = 1000  # in one transaction; what the others in the batch carry is not even read before
 
