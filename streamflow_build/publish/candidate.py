@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-from streamflow_build.registry.client import Repository
 from streamflow_build.registry.manifest import Manifest
+from streamflow_build.registry.repository import Repository
 
 Progress = Callable[[int, int], None]
 """Told of the bytes that were sent, of how many."""

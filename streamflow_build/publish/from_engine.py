@@ -7,8 +7,8 @@ from streamflow_build.errors import RegistryError
 from streamflow_build.model.image import Image
 from streamflow_build.publish.candidate import Progress
 from streamflow_build.publish.tags import read_back
-from streamflow_build.registry.client import Repository
 from streamflow_build.registry.manifest import Manifest
+from streamflow_build.registry.repository import Repository
 from streamflow_build.registry.retry import Transient
 
 

@@ -16,8 +16,9 @@ from streamflow_build.plan.images import OCI
 from streamflow_build.plan.publish import PublishGoal
 from streamflow_build.publish.candidate import Progress
 from streamflow_build.publish.tags import read_back
-from streamflow_build.registry.client import Registry, Repository
+from streamflow_build.registry.client import Registry
 from streamflow_build.registry.manifest import Descriptor, Manifest, digest_of
+from streamflow_build.registry.repository import Repository
 from streamflow_build.work import interrupted, together
 
 
@@ -92,7 +93,7 @@ def candidates(
 
     def find(service: Service) -> RegistryImage:
         name = Reference.parse(f"{prefix}/{service.image}").repository
-        return stamped(origin.repository(name), tag, goal.version, placed)
+        return stamped(Repository(origin, name), tag, goal.version, placed)
 
     found = together(find, goal.services, jobs=jobs, stop=lambda _: origin.patience.end(), left=interrupted)
     return {service.name: each for service, each in zip(goal.services, found, strict=True)}

@@ -20,6 +20,7 @@ from streamflow_build.publish.observer import PublishObserver
 from streamflow_build.publish.tags import Found, look, put_tags
 from streamflow_build.registry.client import Registry
 from streamflow_build.registry.manifest import Manifest
+from streamflow_build.registry.repository import Repository
 from streamflow_build.work import interrupted, together
 
 
@@ -139,7 +140,7 @@ class _Run:
 
     def _look(self, service: Service) -> Found:
         name = Reference.parse(self._goal.repository(service)).repository
-        return look(self._goal, service, self._candidates[service.name], self._registry.repository(name))
+        return look(self._goal, service, self._candidates[service.name], Repository(self._registry, name))
 
     def _version(self, found: Found) -> _There | NotPublished:
         try:

@@ -8,8 +8,8 @@ from streamflow_build.errors import RegistryError
 from streamflow_build.model.project import Service
 from streamflow_build.plan.publish import Held, PublishGoal, to_look_at
 from streamflow_build.publish.candidate import Candidate
-from streamflow_build.registry.client import Repository
 from streamflow_build.registry.manifest import Manifest
+from streamflow_build.registry.repository import Repository
 
 
 class Found(msgspec.Struct, frozen=True):

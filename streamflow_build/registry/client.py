@@ -1,35 +1,25 @@
-"""One registry and its repositories: what is there, and putting there what isn't."""
+"""One registry: the way to it and the leave to use it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
-from typing import TypeVar
-from urllib.parse import urlencode, urljoin, urlsplit
+from collections.abc import Callable, Iterable
+from urllib.parse import urljoin, urlsplit
 
 import requests
 
-from streamflow_build.errors import RegistryError
 from streamflow_build.model.credentials import Credentials
 from streamflow_build.model.reference import DOCKER_HUB
 from streamflow_build.registry.access import Access, Scope
-from streamflow_build.registry.answers import check
-from streamflow_build.registry.manifest import ACCEPTED, LARGEST, Descriptor, Manifest, digest_of
 from streamflow_build.registry.retry import Patience, Transient
 from streamflow_build.registry.transport import Transport
 
 _HUB_API = "registry-1.docker.io"
-_PAGE = 1000
-_CHUNK = 1 << 20
-_DIGEST = "Docker-Content-Digest"
-
-T = TypeVar("T")
 
 
 class Registry:
     """A registry's host, such as ``ghcr.io``; any thread may use it.
 
-    Whatever is transient is tried again, as ``patience`` says; every method raises RegistryError for the rest.
+    ``send`` raises Transient for what passes by itself: who calls it tries again by ``patience``.
     """
 
     def __init__(
@@ -48,10 +38,6 @@ class Registry:
     def credentials(self) -> Credentials:
         """What the user logs in with here."""
         return self._access.credentials
-
-    def repository(self, name: str) -> Repository:
-        """One of its repositories, such as ``org/streamflow-storage``, whether it is there or not."""
-        return Repository(self, name)
 
     def close(self) -> None:
         """Close all connections."""
@@ -87,205 +73,3 @@ class Registry:
         if answer.status_code == requests.codes.unauthorized:
             raise self._access.refused()
         return answer
-
-
-class Repository:
-    """One repository of a registry."""
-
-    def __init__(self, registry: Registry, name: str) -> None:
-        self.registry = registry
-        self.name = name
-        self._scope: Scope = (f"repository:{name}:pull,push",)
-
-    def __str__(self) -> str:
-        return f"{self.registry.host}/{self.name}"
-
-    def tags(self) -> frozenset[str]:
-        """All its tags; none where there is no such repository yet."""
-        found: set[str] = set()
-        path: str | None = f"/v2/{self.name}/tags/list?n={_PAGE}"
-        while path is not None:
-            path = self._tags_page(path, found)
-        return frozenset(found)
-
-    def digest(self, reference: str) -> str | None:
-        """The digest of the manifest of a tag; None where there is no such tag."""
-
-        def ask() -> str | None:
-            answer = self._ask("HEAD", f"manifests/{reference}", headers={"Accept": ", ".join(ACCEPTED)})
-            if answer.status_code == requests.codes.not_found:
-                return None
-            check(answer, f"the manifest of {self.name}:{reference}")
-            return answer.headers.get(_DIGEST, "")
-
-        told = self._patiently(ask)
-        if told == "":  # a registry need not tell it
-            manifest = self.manifest(reference)
-            return None if manifest is None else manifest.digest
-        return told
-
-    def manifest(self, reference: str) -> Manifest | None:
-        """The manifest of a tag or digest, its bytes as they are there; None where there is none.
-
-        Raises RegistryError where they aren't what the registry says they are.
-        """
-
-        def ask() -> Manifest | None:
-            answer = self._ask("GET", f"manifests/{reference}", headers={"Accept": ", ".join(ACCEPTED)})
-            if answer.status_code == requests.codes.not_found:
-                return None
-            check(answer, f"the manifest of {self.name}:{reference}")
-            manifest = Manifest(answer.headers.get("Content-Type", "").partition(";")[0], answer.content)
-            told = reference if reference.startswith("sha256:") else answer.headers.get(_DIGEST)
-            if told is not None and told != manifest.digest:
-                raise RegistryError(
-                    f"{self}:{reference} is not what the registry says: it names {told}, and sends {manifest.digest}.",
-                    hint="Something between here and the registry changes what is sent, or the registry is broken.",
-                )
-            return manifest
-
-        return self._patiently(ask)
-
-    def put(self, reference: str, manifest: Manifest) -> None:
-        """Set a tag, or put a manifest under its digest. Raises RegistryError where another digest is answered."""
-        if len(manifest.content) > LARGEST:
-            raise RegistryError(f"The manifest of {self}:{reference} has more than {LARGEST} bytes.")
-
-        def ask() -> None:
-            answer = self._ask(
-                "PUT",
-                f"manifests/{reference}",
-                headers={"Content-Type": manifest.media_type},
-                data=manifest.content,
-            )
-            check(answer, f"the tag {self.name}:{reference}")
-            told = answer.headers.get(_DIGEST, manifest.digest)
-            if told != manifest.digest:
-                raise RegistryError(f"{self}:{reference} was sent as {manifest.digest}, and taken as {told}.")
-
-        self._patiently(ask)
-
-    def check_writable(self) -> None:
-        """See that the user may write here, before anything is sent: an upload is begun and given up."""
-        location = self._patiently(self._begin)
-        with suppress(RegistryError, Transient):  # it is given up also where the registry wants no word of it
-            self.registry.send("DELETE", location, self._scope)
-
-    def holds(self, digest: str) -> bool:
-        """Whether a blob is there."""
-
-        def ask() -> bool:
-            answer = self._ask("HEAD", f"blobs/{digest}")
-            if answer.status_code == requests.codes.not_found:
-                return False
-            check(answer, f"the blob {self.name}@{digest}")
-            return True
-
-        return self._patiently(ask)
-
-    def blob(self, descriptor: Descriptor) -> bytes:
-        """A small blob's content, such as a configuration. Raises RegistryError where it isn't of that digest."""
-
-        def ask() -> bytes:
-            answer = self._ask("GET", f"blobs/{descriptor.digest}")
-            check(answer, f"the blob {self.name}@{descriptor.digest}")
-            if digest_of(answer.content) != descriptor.digest:
-                raise RegistryError(
-                    f"The blob {self}@{descriptor.digest} is damaged: its content is of another digest."
-                )
-            return answer.content
-
-        return self._patiently(ask)
-
-    def upload(self, content: bytes) -> None:
-        """Put a blob there, unless it is there already."""
-        digest = digest_of(content)
-        if not self.holds(digest):
-            self._patiently(lambda: self._send_blob(self._begin(), digest, content))
-
-    def take(self, descriptor: Descriptor, source: Repository) -> int:
-        """Have a blob of another repository here: mounted where it is the same registry, else sent through.
-
-        The bytes that were sent.
-        """
-        if self.holds(descriptor.digest):
-            return 0
-        location = ""
-        if source.registry is self.registry:
-            location = self._patiently(lambda: self._mount(descriptor.digest, source))
-            if not location:
-                return 0
-
-        def send() -> None:
-            scope = (f"repository:{source.name}:pull",)
-            path = f"/v2/{source.name}/blobs/{descriptor.digest}"
-            with source.registry.send("GET", path, scope, stream=True) as answer:
-                check(answer, f"the blob {source.name}@{descriptor.digest}")
-                self._send_blob(self._begin(), descriptor.digest, _Passing(answer, descriptor.size))
-
-        self._patiently(send)
-        return descriptor.size
-
-    def _tags_page(self, path: str, found: set[str]) -> str | None:
-        def ask() -> str | None:
-            answer = self.registry.send("GET", path, self._scope)
-            if answer.status_code == requests.codes.not_found:
-                return None
-            check(answer, f"the tags of {self.name}")
-            try:
-                found.update(answer.json()["tags"] or ())
-            except (ValueError, KeyError, TypeError) as error:
-                raise RegistryError(f"What {self} answers is no list of tags.") from error
-            further = answer.links.get("next", {}).get("url")
-            return None if further is None else urljoin(answer.url, further)
-
-        return self._patiently(ask)
-
-    def _mount(self, digest: str, source: Repository) -> str:
-        """Where to send it to instead; nothing where it is mounted."""
-        scope = (*self._scope, f"repository:{source.name}:pull")
-        query = urlencode({"mount": digest, "from": source.name})
-        answer = self.registry.send("POST", f"/v2/{self.name}/blobs/uploads/?{query}", scope)
-        check(answer, f"to mount the blob {digest} from {source.name}")
-        return "" if answer.status_code == requests.codes.created else self._location(answer)
-
-    def _begin(self) -> str:
-        answer = self._ask("POST", "blobs/uploads/")
-        check(answer, f"an upload to {self.name}")
-        return self._location(answer)
-
-    def _location(self, answer: requests.Response) -> str:
-        if "Location" not in answer.headers:
-            raise RegistryError(f"{self} takes an upload, and doesn't say where.")
-        return urljoin(answer.url, answer.headers["Location"])
-
-    def _send_blob(self, location: str, digest: str, content: bytes | Iterable[bytes]) -> None:
-        url = f"{location}{'&' if urlsplit(location).query else '?'}{urlencode({'digest': digest})}"
-        headers = {"Content-Type": "application/octet-stream"}
-        answer = self.registry.send("PUT", url, self._scope, headers=headers, data=content)
-        check(answer, f"the blob {self.name}@{digest}")
-
-    def _ask(
-        self, method: str, path: str, *, headers: dict[str, str] | None = None, data: bytes | None = None
-    ) -> requests.Response:
-        return self.registry.send(method, f"/v2/{self.name}/{path}", self._scope, headers=headers, data=data)
-
-    def _patiently(self, attempt: Callable[[], T]) -> T:
-        return self.registry.patience.run(str(self), attempt)
-
-
-class _Passing:
-    """A blob on its way from one registry to another, of which requests must know the length."""
-
-    def __init__(self, answer: requests.Response, size: int) -> None:
-        self._answer = answer
-        self._size = size
-
-    def __len__(self) -> int:
-        return self._size
-
-    def __iter__(self) -> Iterator[bytes]:
-        try:
-            yield from self._answer.iter_content(_CHUNK)
-        except (requests.ConnectionError, requests.exceptions.ChunkedEncodingError) as error:
-            raise Transient("the connection broke off in the middle of a layer") from error

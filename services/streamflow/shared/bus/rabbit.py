@@ -21,7 +21,6 @@ from pydantic import SecretStr
 
 from streamflow.shared.bus import (
     DEAD,
-    DEAD_LETTERS,
     EXCHANGES,
     QUEUES,
     BusUnavailable,
@@ -30,12 +29,13 @@ from streamflow.shared.bus import (
     Handler,
     Letter,
     Message,
-    NotPutBack,
     Queue,
     Watcher,
-    cut,
 )
+from streamflow.shared.bus.amqp import DELIVERIES, decoded, enclosed, encoded
+from streamflow.shared.bus.arriving import Arriving, gather
 from streamflow.shared.bus.handling import handled
+from streamflow.shared.bus.letters import DeadLetters, Refused
 from streamflow.shared.readiness import Check, Unavailable
 
 _log = logging.getLogger(__name__)
@@ -45,15 +45,7 @@ CONFIRM_SECONDS = 5.0
 _CLOSE_SECONDS = 0.5
 _CONNECT_SECONDS = 5.0
 _RETRY_SECONDS = 0.5
-# What ends its consumer again and again, such as by more memory than there is, goes to the dead letters.
-_DELIVERIES = 20
-# A dead letter that was looked at this often is laid down anew: far enough below the limit for looks that break off.
-_LOOKS = 10
 _WATCHED_BYTES = 1 << 20
-_REQUEUED = 10_000  # dead letters that are looked through at once
-_ID_BYTES = 255  # AMQP's short strings hold no more
-_REASON = "x-reason"
-_QUEUE = "x-queue"
 _AWAY = (
     *CONNECTION_EXCEPTIONS,
     asyncio.TimeoutError,
@@ -61,12 +53,8 @@ _AWAY = (
 )  # ValueError: an option in the URL that is none
 
 
-_Subscribe = Callable[[AbstractChannel, "_Arriving"], Awaitable[None]]
+_Subscribe = Callable[[AbstractChannel, Arriving], Awaitable[None]]
 _Handle = Callable[[list[AbstractIncomingMessage]], Awaitable[None]]
-
-
-class _Refused(BusUnavailable):
-    """The broker is there, and doesn't take this message."""
 
 
 class RabbitBus:
@@ -79,6 +67,7 @@ class RabbitBus:
         self._exchanges: dict[str, AbstractExchange] = {}
         self._there = asyncio.Event()
         self._keeper: asyncio.Task[None] | None = None
+        self._dead = DeadLetters(self._channel, self._send)
         self.refused = False
         """Whether the broker is there and doesn't take the URL's user and password."""
 
@@ -99,16 +88,16 @@ class RabbitBus:
         """The broker has everything."""
 
     async def publish(self, exchange: Exchange, message: Message) -> None:
-        await self._send(self._exchanges.get(exchange.name), "", _encoded(message))
+        await self._send(self._exchanges.get(exchange.name), "", encoded(message))
 
     async def consume(self, queue: Queue, handler: Handler, *, most: int, linger: float) -> None:
-        async def subscribe(channel: AbstractChannel, arriving: _Arriving) -> None:
+        async def subscribe(channel: AbstractChannel, arriving: Arriving) -> None:
             await channel.set_qos(prefetch_count=2 * most)
             source = await channel.get_queue(queue.name, ensure=False)
             await source.consume(arriving.put)
 
         async def handle(batch: list[AbstractIncomingMessage]) -> None:
-            dead = await handled(handler, tuple(_decoded(arrived) for arrived in batch))
+            dead = await handled(handler, tuple(decoded(arrived) for arrived in batch))
             # Where the channel is lost meanwhile they come again, and what was handled is handled twice.
             for each in dead:
                 await self._bury(queue, each)
@@ -117,7 +106,7 @@ class RabbitBus:
         await self._take(queue.name, subscribe, handle, most=most, linger=linger)
 
     async def watch(self, exchange: Exchange, watcher: Watcher) -> None:
-        async def subscribe(channel: AbstractChannel, arriving: _Arriving) -> None:
+        async def subscribe(channel: AbstractChannel, arriving: Arriving) -> None:
             source = await channel.declare_queue(
                 exclusive=True, arguments={"x-max-length-bytes": _WATCHED_BYTES, "x-overflow": "drop-head"}
             )
@@ -125,67 +114,18 @@ class RabbitBus:
             await source.consume(arriving.put, no_ack=True)
 
         async def hand_on(batch: list[AbstractIncomingMessage]) -> None:
-            await watcher(_decoded(batch[0]))
+            await watcher(decoded(batch[0]))
 
         await self._take(f"what watches {exchange.name}", subscribe, hand_on, most=1, linger=0)
 
     async def letters(self, most: int) -> tuple[Letter, ...]:
-        found: list[AbstractIncomingMessage] = []
-        async with self._channel() as channel:
-            queue = await channel.get_queue(DEAD_LETTERS.name, ensure=False)
-            while len(found) < most and (arrived := await queue.get(fail=False)) is not None:
-                found.append(arrived)
-            await self._keep_letters(channel, found)
-        # The channel's end puts them all back, in their order.
-        return tuple(_letter(arrived) for arrived in found)
+        return await self._dead.look(most)
 
     async def requeue(self, ids: frozenset[str] | None) -> int:
-        return await self._take_out(ids, put_back=True)
+        return await self._dead.take_out(ids, put_back=True)
 
     async def drop(self, ids: frozenset[str] | None) -> int:
-        return await self._take_out(ids, put_back=False)
-
-    async def _take_out(self, ids: frozenset[str] | None, *, put_back: bool) -> int:
-        count = 0
-        left: list[tuple[Letter, str]] = []
-        async with self._channel() as channel:
-            queue = await channel.get_queue(DEAD_LETTERS.name, ensure=False)
-            # Taken before any is put back, for what dies again at once would be taken again.
-            taken: list[AbstractIncomingMessage] = []
-            while len(taken) < _REQUEUED and (arrived := await queue.get(fail=False)) is not None:
-                taken.append(arrived)
-            others: list[AbstractIncomingMessage] = []  # which stay
-            for arrived in taken:
-                letter = _letter(arrived)
-                if ids is not None and letter.message.id not in ids:
-                    others.append(arrived)
-                    continue
-                try:
-                    if put_back:
-                        await self._send(channel.default_exchange, letter.queue, _encoded(letter.message))
-                except _Refused as error:
-                    left.append((letter, str(error)))
-                    others.append(arrived)
-                    continue
-                await arrived.ack()
-                count += 1
-            await self._keep_letters(channel, others)
-        if left:
-            raise NotPutBack(count, tuple(left))
-        return count
-
-    async def _keep_letters(self, channel: AbstractChannel, seen: list[AbstractIncomingMessage]) -> None:
-        """See to it that letters which were only looked at are there for ever.
-
-        To look is to be delivered, and the queue's limit of deliveries would delete what was seen too often. The
-        queue can't do without one: a queue that exists keeps its arguments, and RabbitMQ 4 has a limit of its own,
-        which 3 knows no word against. So before they reach it, all of them are replaced by letters that are new.
-        """
-        if not any(int(str(each.headers.get("x-delivery-count", 0))) >= _LOOKS for each in seen):
-            return
-        for arrived in seen:
-            await self._send(channel.default_exchange, DEAD_LETTERS.name, _enclosed(_letter(arrived)))
-            await arrived.ack()
+        return await self._dead.take_out(ids, put_back=False)
 
     def check(self) -> Check | None:
         async def probe() -> None:
@@ -251,9 +191,9 @@ class RabbitBus:
             straight = exchange.name == ""
             await exchange.publish(message, key, mandatory=straight, timeout=CONFIRM_SECONDS)
         except PublishError as error:
-            raise _Refused(f"there is no queue {key!r}") from error
+            raise Refused(f"there is no queue {key!r}") from error
         except DeliveryError as error:
-            raise _Refused("a queue is full") from error
+            raise Refused("a queue is full") from error
         except _AWAY as error:
             raise BusUnavailable(f"RabbitMQ went away: {str(error) or type(error).__name__}") from error
 
@@ -280,10 +220,10 @@ class RabbitBus:
             await self._there.wait()
             try:
                 async with self._channel() as channel:
-                    arriving = _Arriving()
+                    arriving = Arriving()
                     channel.close_callbacks.add(arriving.end)
                     await subscribe(channel, arriving)
-                    while (batch := await _gather(arriving, most, linger)) is not None:
+                    while (batch := await gather(arriving, most, linger)) is not None:
                         await handle(batch)
             except BusUnavailable as error:
                 _log.info("%s begins again: %s", name, error)
@@ -291,20 +231,7 @@ class RabbitBus:
 
     async def _bury(self, queue: Queue, dead: Dead) -> None:
         letter = Letter(dead.message, dead.reason, queue.name)
-        await self._send(self._exchanges.get(DEAD.name), "", _enclosed(letter))
-
-
-class _Arriving:
-    """Messages of one channel as they arrive; None after the last one, when the channel is closed."""
-
-    def __init__(self) -> None:
-        self.queue: asyncio.Queue[AbstractIncomingMessage | None] = asyncio.Queue()
-
-    async def put(self, message: AbstractIncomingMessage) -> None:
-        self.queue.put_nowait(message)
-
-    def end(self, *_: object) -> None:
-        self.queue.put_nowait(None)
+        await self._send(self._exchanges.get(DEAD.name), "", enclosed(letter))
 
 
 async def _leave(left: AbstractConnection | AbstractChannel) -> None:
@@ -313,62 +240,11 @@ async def _leave(left: AbstractConnection | AbstractChannel) -> None:
             await left.close()
 
 
-async def _gather(arriving: _Arriving, most: int, linger: float) -> list[AbstractIncomingMessage] | None:
-    """The next batch; None when the channel is closed, for then nothing can be acknowledged any more."""
-    first = await arriving.queue.get()
-    if first is None:
-        return None
-    batch = [first]
-    while len(batch) < most:
-        try:
-            message = arriving.queue.get_nowait()
-        except asyncio.QueueEmpty:
-            try:
-                # Not wait_for, which before Python 3.12 may take a cancellation for a message that came.
-                async with asyncio.timeout(linger):
-                    message = await arriving.queue.get()
-            except TimeoutError:
-                break
-        if message is None:
-            return None
-        batch.append(message)
-    return batch
-
-
 def _arguments(queue: Queue) -> dict[str, Any]:
     return {
         "x-queue-type": "quorum",
         "x-max-length-bytes": queue.limit,
         "x-overflow": "reject-publish" if queue.when_full == "refuse" else "drop-head",
-        "x-delivery-limit": _DELIVERIES,
+        "x-delivery-limit": DELIVERIES,
         **({} if queue.exchange == DEAD else {"x-dead-letter-exchange": DEAD.name}),
     }
-
-
-def _encoded(message: Message) -> aio_pika.Message:
-    return aio_pika.Message(
-        message.body,
-        content_type="application/json",
-        delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
-        correlation_id=None if message.correlation_id is None else cut(message.correlation_id, _ID_BYTES),
-        message_id=cut(message.id, _ID_BYTES),
-    )
-
-
-def _enclosed(letter: Letter) -> aio_pika.Message:
-    message = _encoded(letter.message)
-    message.headers = {_REASON: letter.reason, _QUEUE: letter.queue}
-    return message
-
-
-def _decoded(arrived: AbstractIncomingMessage) -> Message:
-    return Message(arrived.body, arrived.correlation_id, arrived.message_id or "")
-
-
-def _letter(arrived: AbstractIncomingMessage) -> Letter:
-    headers = arrived.headers
-    if _REASON in headers:
-        return Letter(_decoded(arrived), str(headers[_REASON]), str(headers[_QUEUE]))
-    # RabbitMQ's own: https://www.rabbitmq.com/docs/dlx#effects
-    queue = str(headers.get("x-first-death-queue", ""))
-    return Letter(_decoded(arrived), f"delivered {_DELIVERIES} times and never handled", queue)
