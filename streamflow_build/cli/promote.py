@@ -3,7 +3,8 @@
 import os
 import sys
 import time
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -25,8 +26,11 @@ from streamflow_build.cli.publishing import (
 from streamflow_build.errors import UsageError
 
 if TYPE_CHECKING:
+    from streamflow_build.model.credentials import Credentials
     from streamflow_build.model.project import Project
     from streamflow_build.model.version import Version
+    from streamflow_build.registry.client import Registry
+    from streamflow_build.registry.retry import Patience
 
 
 def promote(  # noqa: PLR0913, PLR0917 - these are the command's options
@@ -79,17 +83,8 @@ def promote(  # noqa: PLR0913, PLR0917 - these are the command's options
     observer = observing(
         names, passwords(given, os.environ), Manner(quiet=quiet, json=as_json), sys.stdout, sys.stderr
     )
-    patience = Patience(observer.note)
-    with ExitStack() as open_ones:
-        destination = opened(project, goal.registry, given, patience, jobs=jobs)
-        open_ones.callback(destination.close)
-        destination.reach()
+    with _both(project, there, goal.registry, given, Patience(observer.note), jobs) as (origin, destination):
         make_repositories(project, goal)
-        origin = destination
-        if there.partition("/")[0] != destination.host:
-            origin = opened(project, there, None, patience, jobs=jobs)
-            open_ones.callback(origin.close)
-            origin.reach()
         report, cause = publish(
             goal,
             destination,
@@ -101,6 +96,26 @@ def promote(  # noqa: PLR0913, PLR0917 - these are the command's options
         )
     judge(report, cause)
     release_file.write(output or project.root / release_file.FILE, report)
+
+
+@contextmanager
+def _both(  # noqa: PLR0913, PLR0917 - what it takes to open a registry, and where from
+    project: "Project",
+    there: str,
+    target: str,
+    given: "Credentials | None",
+    patience: "Patience",
+    jobs: int,
+) -> "Iterator[tuple[Registry, Registry]]":
+    """The registry where the images are, and that where they go; one where both are the same."""
+    with closing(opened(project, target, given, patience, jobs=jobs)) as destination:
+        destination.reach()
+        if there.partition("/")[0] == destination.host:
+            yield destination, destination
+            return
+        with closing(opened(project, there, None, patience, jobs=jobs)) as origin:
+            origin.reach()
+            yield origin, destination
 
 
 def _noted(project: "Project", version: "Version") -> str:

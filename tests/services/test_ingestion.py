@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import signal
 import socket
-import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +14,6 @@ from uuid import uuid4
 
 import httpx
 import pytest
-import uvicorn
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
@@ -31,9 +28,9 @@ from streamflow.shared.bus import EVENTS, Exchange, Message, Queue
 from streamflow.shared.bus.memory import MemoryBus
 from streamflow.shared.events import Event, EventType
 
-from .asgi import ask
+from .asgi import ask, served
 from .conftest import Running
-from .servers import Servers, free_port
+from .servers import Servers
 
 KEY = SecretStr("a-key-for-tests-that-is-long-enough")
 TOKEN = mint(KEY, "tester", "write", 24 * 3600)
@@ -459,21 +456,6 @@ def told(socket: ClientConnection, frame: str) -> Any:
 def tell_for_ever(socket: ClientConnection) -> None:
     while True:
         told(socket, "{}")
-
-
-@contextlib.contextmanager
-def served(app: FastAPI) -> Iterator[str]:
-    """The app on a port of this host, by the server that the services run on."""
-    port = free_port()
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_config=None))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    try:
-        until(lambda: server.started)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        server.should_exit = True
-        thread.join()
 
 
 def send(running: Running, **fields: Any) -> httpx.Response:

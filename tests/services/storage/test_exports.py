@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 import httpx
 import pytest
-import uvicorn
-from fastapi import FastAPI
 
 from streamflow.shared.bus import EVENTS, Message
 from streamflow.shared.bus.memory import MemoryBus
 from streamflow.shared.wire import dump
 from streamflow.storage.app import Settings, create_app
 
-from ..servers import free_port
+from ..asgi import served
 from .running import KEY, SECONDS, bearer, made
 
 
@@ -39,20 +35,6 @@ def test_an_export_that_nobody_reads_ends(monkeypatch: pytest.MonkeyPatch) -> No
             for each in (one, other):
                 with pytest.raises(httpx.RemoteProtocolError):
                     each.read()
-
-
-@contextmanager
-def served(app: FastAPI) -> Iterator[str]:
-    port = free_port()
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_config=None))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    try:
-        until(lambda: server.started)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        server.should_exit = True
-        thread.join()
 
 
 def until(holds: Callable[[], bool]) -> None:
