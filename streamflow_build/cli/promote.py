@@ -64,7 +64,7 @@ def promote(  # noqa: PLR0913, PLR0917 - these are the command's options
     from streamflow_build.model.version import Version
     from streamflow_build.plan.publish import PublishGoal
     from streamflow_build.publish import release_file
-    from streamflow_build.publish.from_registry import candidates
+    from streamflow_build.publish.from_registry import source_of
     from streamflow_build.publish.run import publish
     from streamflow_build.registry.credentials import passwords
     from streamflow_build.registry.retry import Patience
@@ -89,8 +89,7 @@ def promote(  # noqa: PLR0913, PLR0917 - these are the command's options
             goal,
             destination,
             observer,
-            candidates=candidates(goal, origin, there, source, jobs=jobs),
-            cancel=lambda: None,
+            source=source_of(goal, origin, there, source, jobs=jobs),
             jobs=jobs,
             started=started,
         )

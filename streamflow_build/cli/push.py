@@ -88,7 +88,7 @@ def push_images(  # noqa: PLR0913 - these are the command's options
     from streamflow_build.engine.docker_engine import connect
     from streamflow_build.plan.publish import PublishGoal
     from streamflow_build.publish import release_file
-    from streamflow_build.publish.from_engine import EngineImage
+    from streamflow_build.publish.from_engine import EngineImages
     from streamflow_build.publish.local import images_of, version_of
     from streamflow_build.publish.run import publish
     from streamflow_build.registry.credentials import passwords
@@ -99,8 +99,10 @@ def push_images(  # noqa: PLR0913 - these are the command's options
         goal = PublishGoal(
             project.services, version_of(project, engine, version), project.tags, registry, force
         )
-        candidates = {name: EngineImage(engine, image) for name, image in images_of(goal, engine).items()}
-        observer = observing(tuple(candidates), passwords(given, os.environ), manner, sys.stdout, sys.stderr)
+        source = EngineImages(engine, images_of(goal, engine), project.tags, jobs=jobs)
+        observer = observing(
+            tuple(source.images), passwords(given, os.environ), manner, sys.stdout, sys.stderr
+        )
         with closing(opened(project, registry, given, Patience(observer.note), jobs=jobs)) as there:
             there.reach()
             make_repositories(project, goal)
@@ -108,8 +110,7 @@ def push_images(  # noqa: PLR0913 - these are the command's options
                 goal,
                 there,
                 observer,
-                candidates=candidates,
-                cancel=engine.cancel,
+                source=source,
                 jobs=jobs,
                 started=started,
             )

@@ -68,8 +68,15 @@ class Connection:
         """The proxy variables that Docker's configuration has for builds; they stay out of images."""
         return dict(self.client._proxy_configs.get_environment())  # noqa: SLF001
 
+    def get(self, path: str, **arguments: Any) -> requests.Response:
+        """GET what docker-py has no method for; raises APIError for a refusal."""
+        client = self.client
+        response: requests.Response = client._get(client._url(path), **arguments)  # noqa: SLF001
+        client._raise_for_status(response)  # noqa: SLF001
+        return response
+
     def post(self, path: str, **arguments: Any) -> requests.Response:
-        """POST to a path of the API that docker-py has no method for; raises APIError for a refusal."""
+        """POST to what docker-py has no method for; raises APIError for a refusal."""
         client = self.client
         response: requests.Response = client._post(client._url(path), **arguments)  # noqa: SLF001
         client._raise_for_status(response)  # noqa: SLF001

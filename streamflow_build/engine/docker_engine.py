@@ -11,11 +11,10 @@ from docker.errors import APIError
 
 from streamflow_build.engine import stored
 from streamflow_build.engine.connection import Connection
-from streamflow_build.engine.interface import BuildObserver, Built, EngineInfo, PullObserver, PushObserver
+from streamflow_build.engine.export import Exports
+from streamflow_build.engine.interface import BuildObserver, Built, EngineInfo, PullObserver, TakeFile
 from streamflow_build.engine.pull import pull
-from streamflow_build.engine.push import Pushes
 from streamflow_build.errors import EngineError
-from streamflow_build.model.credentials import Credentials
 from streamflow_build.model.image import BuildRequest, Image, Layer
 
 if TYPE_CHECKING:
@@ -39,7 +38,7 @@ class DockerEngine:
         self._connection = connection
         self._lock = threading.Lock()
         self._started: Builds | None = None
-        self._pushes = Pushes(connection)
+        self._exports = Exports(connection)
 
     def info(self) -> EngineInfo:
         connection = self._connection
@@ -76,14 +75,11 @@ class DockerEngine:
     def tag(self, image: str, references: tuple[str, ...]) -> None:
         stored.tag(self._connection, image, references)
 
-    def untag(self, reference: str) -> None:
-        stored.untag(self._connection, reference)
-
-    def push(self, reference: str, credentials: Credentials, observer: PushObserver) -> str:
-        return self._pushes.push(reference, credentials, observer)
+    def export(self, images: tuple[str, ...], take: TakeFile) -> None:
+        self._exports.export(images, take)
 
     def cancel(self) -> None:
-        self._pushes.cancel()
+        self._exports.cancel()
         self._builds.cancel()
 
     def close(self) -> None:

@@ -20,15 +20,13 @@ from streamflow_build.engine.interface import (
     Built,
     EngineInfo,
     PullObserver,
-    PushFailed,
-    PushObserver,
     StepFailed,
     StepFinished,
     StepOutput,
     StepStarted,
+    TakeFile,
 )
 from streamflow_build.errors import EngineError, RegistryError
-from streamflow_build.model.credentials import Credentials
 from streamflow_build.model.image import BuildRequest, ContextFile, Image, Layer
 
 _STEPS = frozenset({"RUN", "COPY", "ADD", "WORKDIR"})
@@ -114,15 +112,9 @@ class FakeEngine:
                 kept = names.union(other.tags) if other.id == held.id else set(other.tags) - names
                 self._images[other.id] = msgspec.structs.replace(other, tags=tuple(sorted(kept)))
 
-    def untag(self, reference: str) -> None:
-        held = self._held(reference)
-        with self._lock:
-            kept = tuple(tag for tag in held.tags if tag != _full(reference))
-            self._images[held.id] = msgspec.structs.replace(held, tags=kept)
-
-    def push(self, reference: str, credentials: Credentials, observer: PushObserver) -> str:  # noqa: ARG002
+    def export(self, images: tuple[str, ...], take: TakeFile) -> None:  # noqa: ARG002
         self._answer()
-        raise PushFailed(f"the engine in memory reaches no registry for {reference}", transient=False)
+        raise EngineError("The Docker Engine in memory has no layers to export.")
 
     def cancel(self) -> None:
         self._cancelled.set()

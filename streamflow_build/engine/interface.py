@@ -7,12 +7,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal, Protocol
+from typing import IO, Literal, Protocol
 
 import msgspec
 
-from streamflow_build.errors import BuildError, RegistryError
-from streamflow_build.model.credentials import Credentials
+from streamflow_build.errors import BuildError
 from streamflow_build.model.image import BuildRequest, Image, Layer
 
 
@@ -74,6 +73,8 @@ BuildEvent = StepStarted | StepProgress | StepOutput | StepFinished | BuildWarni
 BuildObserver = Callable[[BuildEvent], None]
 PullObserver = Callable[[str, int, int], None]
 """Called with a layer's id, the bytes done and the bytes in all."""
+TakeFile = Callable[[str, IO[bytes]], None]
+"""Called with a file's path in an archive and its content, which can be read until the call ends."""
 
 
 class Built(msgspec.Struct, frozen=True):
@@ -111,21 +112,6 @@ class BuildCancelled(BuildError):  # noqa: N818 - what happened
     """The build was cancelled by ``Engine.cancel``; no tag was set."""
 
 
-class PushFailed(RegistryError):  # noqa: N818 - what happened
-    """An image could not be sent; ``transient`` says whether it may go better next time."""
-
-    def __init__(self, message: str, *, transient: bool) -> None:
-        super().__init__(message)
-        self.transient = transient
-
-
-class PushObserver(Protocol):
-    """Told of each layer that is sent, from the thread that pushes."""
-
-    def __call__(self, layer: str, current: int, total: int, *, done: bool) -> None:
-        """Bytes sent of a layer, unpacked; ``total`` is 0 where unknown. ``done``: the registry has it."""
-
-
 class Engine(Protocol):
     """A container engine. Every method may be called from any thread.
 
@@ -159,17 +145,14 @@ class Engine(Protocol):
     def tag(self, image: str, references: tuple[str, ...]) -> None:
         """Give an image, named by its id, further names."""
 
-    def untag(self, reference: str) -> None:
-        """Take a name from an image; the image stays, unnamed where it was the last one."""
+    def export(self, images: tuple[str, ...], take: TakeFile) -> None:
+        """Give images out, named by their ids: each file of an archive as ``docker save`` makes it.
 
-    def push(self, reference: str, credentials: Credentials, observer: PushObserver) -> str:
-        """Send a tag's image to the registry of its name; the digest of the manifest that is there then.
-
-        Blocks. Raises PushFailed.
+        Blocks. Raises Interrupted once it is cancelled.
         """
 
     def cancel(self) -> None:
-        """End every build that runs; each then raises BuildCancelled. Later builds are refused."""
+        """End every build and export that runs; a build then raises BuildCancelled. Later ones are refused."""
 
     def close(self) -> None:
         """Close all connections. The engine can't be used afterwards."""

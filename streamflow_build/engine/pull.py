@@ -10,8 +10,8 @@ from streamflow_build.engine import stored
 from streamflow_build.engine.connection import Connection, explanation
 from streamflow_build.engine.credentials import credentials
 from streamflow_build.engine.interface import PullObserver
-from streamflow_build.engine.push import login
 from streamflow_build.errors import RegistryError
+from streamflow_build.model.credentials import Credentials
 
 
 def pull(connection: Connection, reference: str, mirror: str | None, observer: PullObserver) -> None:
@@ -31,6 +31,13 @@ def pull(connection: Connection, reference: str, mirror: str | None, observer: P
         stored.untag(connection, mirrored)
 
 
+def _login(found: Credentials) -> dict[str, str]:
+    """Credentials as the engine's API takes them."""
+    if found.user:
+        return {"username": found.user, "password": found.password}
+    return {"identitytoken": found.password} if found.password else {}
+
+
 def _fetch(connection: Connection, source: str, reference: str, observer: PullObserver) -> None:
     repository, name = parse_repository_tag(source)
     host, _ = auth.split_repo_name(repository)
@@ -38,7 +45,7 @@ def _fetch(connection: Connection, source: str, reference: str, observer: PullOb
     with connection.errors():
         try:
             for line in client.pull(
-                repository, name or "latest", stream=True, decode=True, auth_config=login(credentials(host))
+                repository, name or "latest", stream=True, decode=True, auth_config=_login(credentials(host))
             ):
                 if error := line.get("error"):
                     raise _unavailable(reference, source, host, error)

@@ -140,18 +140,3 @@ def _version(pattern: str, tag: str) -> Version | None:
         return Version.parse(whole.replace("_", "+"))
     except UsageError:
         return None
-
-
-def senders(layers: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
-    """Which services' pushes each service's waits for, so that a layer which several have is sent once.
-
-    ``layers`` go by the services' names, in the order in which they begin: the first that has a layer sends it, and
-    the registry mounts it for the others.
-    """
-    first: dict[str, str] = {}
-    before: dict[str, tuple[str, ...]] = {}
-    for name, own in layers.items():
-        before[name] = tuple(dict.fromkeys(first[layer] for layer in own if layer in first))
-        for layer in own:
-            first.setdefault(layer, name)
-    return before

@@ -1,8 +1,8 @@
-"""What is to be in a registry: an image, wherever it comes from."""
+"""What is to be in a registry: images, wherever they come from."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from streamflow_build.registry.manifest import Manifest
@@ -20,10 +20,6 @@ class Candidate(Protocol):
         """The image's labels."""
 
     @property
-    def layers(self) -> tuple[str, ...]:
-        """Names of its layers, alike for images that share a layer."""
-
-    @property
     def named(self) -> str:
         """How the user can tell it from another: a clause such as ``image sha256:…``."""
 
@@ -32,3 +28,20 @@ class Candidate(Protocol):
 
     def send(self, repository: Repository, tag: str, progress: Progress) -> Manifest:
         """Have it in the repository under that tag; the manifest as it was read back."""
+
+
+class Source(Protocol):
+    """Where the images of a version come from."""
+
+    @property
+    def images(self) -> Mapping[str, Candidate]:
+        """They go by the services' names."""
+
+    def prepare(self, missing: Mapping[str, tuple[Repository, frozenset[str]]]) -> None:
+        """Get ready to send images, named by their services, which go to repositories that have those tags.
+
+        Comes once, before the first is sent, from the main thread. Raises RegistryError, EngineError, Interrupted.
+        """
+
+    def cancel(self) -> None:
+        """End what waits for the source: it raises Interrupted."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import threading
+from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -15,48 +16,40 @@ from streamflow_build.model.version import Version
 from streamflow_build.plan.images import OCI
 from streamflow_build.plan.publish import PublishGoal
 from streamflow_build.publish.candidate import Progress
+from streamflow_build.publish.layers import Layers
 from streamflow_build.publish.tags import read_back
 from streamflow_build.registry.client import Registry
-from streamflow_build.registry.manifest import Descriptor, Manifest, digest_of
+from streamflow_build.registry.manifest import OCI_CONFIG, Descriptor, Manifest, digest_of
 from streamflow_build.registry.repository import Repository
 from streamflow_build.work import interrupted, together
 
 
-class Placed:
-    """Where in a registry a layer was put already: the next repository mounts it from there."""
+class RegistryImages:
+    """A Source: images of a registry, by the services' names."""
 
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._at: dict[str, Repository] = {}
+    def __init__(self, images: Mapping[str, RegistryImage]) -> None:
+        self.images = images
 
-    def nearest(self, digest: str, source: Repository) -> Repository:
-        """The repository to take a layer from."""
-        with self._lock:
-            return self._at.get(digest, source)
+    def prepare(self, missing: Mapping[str, tuple[Repository, frozenset[str]]]) -> None:
+        """Nothing is to be done: the images are at hand, in the registry."""
 
-    def put(self, digest: str, repository: Repository) -> None:
-        """Note that a layer is there."""
-        with self._lock:
-            self._at[digest] = repository
+    def cancel(self) -> None:
+        """Nothing waits for it."""
 
 
 class RegistryImage:
     """A Candidate: an image of a registry, stamped with a version."""
 
-    def __init__(self, source: Repository, manifest: Manifest, config: bytes, placed: Placed) -> None:
+    def __init__(self, source: Repository, manifest: Manifest, config: bytes, layers: Layers) -> None:
         self._source = source
         self._manifest = manifest
         self._config = config
-        self._placed = placed
+        self._layers = layers
 
     @property
     def labels(self) -> dict[str, str]:
         found = msgspec.json.decode(self._config, type=_Config).config.labels
         return found or {}
-
-    @property
-    def layers(self) -> tuple[str, ...]:
-        return tuple(layer.digest for layer in self._manifest.layers)
 
     @property
     def named(self) -> str:
@@ -69,37 +62,41 @@ class RegistryImage:
         """Layers are mounted from where they are in the same registry, and sent through from another."""
         layers = {layer.digest: layer for layer in self._manifest.layers}
         total, sent = sum(layer.size for layer in layers.values()), 0
+
+        def take(layer: Descriptor) -> Descriptor:
+            if str(self._source) != str(repository):
+                repository.take(layer, self._source, lambda here: progress(sent + here, total))
+            return layer
+
         for digest, layer in layers.items():
-            source = self._placed.nearest(digest, self._source)
-            if str(source) != str(repository):
-                repository.take(layer, source)
-            self._placed.put(digest, repository)
+            self._layers.place(digest, repository, partial(take, layer))
             sent += layer.size
             progress(sent, total)
-        repository.upload(self._config)
+        config = Descriptor(digest_of(self._config), len(self._config), OCI_CONFIG)
+        repository.upload(config, lambda: [self._config])
         repository.put(tag, self._manifest)
         return read_back(repository, tag, self._manifest.digest)
 
 
-def candidates(
+def source_of(
     goal: PublishGoal, origin: Registry, prefix: str, version: Version, *, jobs: int
-) -> dict[str, RegistryImage]:
-    """The goal's images by the services' names: those that a registry has of another version, stamped.
+) -> RegistryImages:
+    """The goal's images: those that a registry has of another version, stamped.
 
     ``prefix`` is the host and namespace of what is there. Raises RegistryError, Interrupted.
     """
     tag = tags_of(goal.patterns, version).full[0]
-    placed = Placed()
+    layers = Layers()
 
     def find(service: Service) -> RegistryImage:
         name = Reference.parse(f"{prefix}/{service.image}").repository
-        return stamped(Repository(origin, name), tag, goal.version, placed)
+        return stamped(Repository(origin, name), tag, goal.version, layers)
 
     found = together(find, goal.services, jobs=jobs, stop=lambda _: origin.patience.end(), left=interrupted)
-    return {service.name: each for service, each in zip(goal.services, found, strict=True)}
+    return RegistryImages({service.name: each for service, each in zip(goal.services, found, strict=True)})
 
 
-def stamped(source: Repository, tag: str, version: Version, placed: Placed) -> RegistryImage:
+def stamped(source: Repository, tag: str, version: Version, layers: Layers) -> RegistryImage:
     """The image of a tag as that version: its label says so, nothing else differs. Raises RegistryError."""
     manifest = source.manifest(tag)
     if manifest is None:
@@ -114,7 +111,7 @@ def stamped(source: Repository, tag: str, version: Version, placed: Placed) -> R
     if fresh != config:
         described = Descriptor(digest_of(fresh), len(fresh), manifest.config.media_type)
         manifest = manifest.with_config(described)
-    return RegistryImage(source, manifest, fresh, placed)
+    return RegistryImage(source, manifest, fresh, layers)
 
 
 class _Labels(msgspec.Struct, frozen=True):

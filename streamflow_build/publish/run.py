@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import msgspec
 
@@ -14,8 +13,8 @@ from streamflow_build.model.project import Service
 from streamflow_build.model.reference import Reference
 from streamflow_build.model.release import NotPublished, Published, PublishReport, TagRefused
 from streamflow_build.plan.images import OCI
-from streamflow_build.plan.publish import PublishGoal, senders, staying
-from streamflow_build.publish.candidate import Candidate
+from streamflow_build.plan.publish import PublishGoal, staying
+from streamflow_build.publish.candidate import Source
 from streamflow_build.publish.observer import PublishObserver
 from streamflow_build.publish.tags import Found, look, put_tags
 from streamflow_build.registry.client import Registry
@@ -39,23 +38,24 @@ def publish(  # noqa: PLR0913 - each is another party of the run
     registry: Registry,
     observer: PublishObserver,
     *,
-    candidates: Mapping[str, Candidate],
-    cancel: Callable[[], None],
+    source: Source,
     jobs: int,
     started: float,
 ) -> tuple[PublishReport, StreamflowError | Interrupted | None]:
-    """Have the goal's images in the registry; ``candidates`` go by the services' names.
+    """Have the goal's images in the registry, from their source.
 
-    At most ``jobs`` services are worked on at once; ``cancel`` ends what sends. ``started`` is the reading of
-    ``time.monotonic()`` at which the run began. The second value is what broke the run off, None where it came to its
-    end.
+    At most ``jobs`` services are worked on at once. ``started`` is the reading of ``time.monotonic()`` at which the
+    run began. The second value is what broke the run off, None where it came to its end.
 
     Raises RegistryError, before anything is sent, where the registry refuses the user or has a full version with
-    other content, and Interrupted until then.
+    other content, and EngineError and Interrupted until then.
     """
-    run = _Run(goal, registry, observer, candidates, cancel, jobs)
+    run = _Run(goal, registry, observer, source, jobs)
     found = run.look()
     stays = staying(goal, {each.service.name: each.held for each in found})
+    source.prepare(
+        {each.service.name: (each.repository, each.held.tags) for each in found if each.manifest is None}
+    )
     outcomes = run.versions(found)
     if all(isinstance(outcome, _There) for outcome in outcomes):
         floating = tuple(tag for tag in goal.tags.floating if tag not in {stay.tag for stay in stays})
@@ -75,24 +75,15 @@ def publish(  # noqa: PLR0913 - each is another party of the run
 class _Run:
     """One run: what its threads share."""
 
-    def __init__(  # noqa: PLR0913, PLR0917 - each is another party of the run
-        self,
-        goal: PublishGoal,
-        registry: Registry,
-        observer: PublishObserver,
-        candidates: Mapping[str, Candidate],
-        cancel: Callable[[], None],
-        jobs: int,
+    def __init__(
+        self, goal: PublishGoal, registry: Registry, observer: PublishObserver, source: Source, jobs: int
     ) -> None:
         self.cause: StreamflowError | Interrupted | None = None
         self._goal = goal
         self._registry = registry
         self._observer = observer
-        self._candidates = candidates
-        self._cancel = cancel
+        self._source = source
         self._jobs = jobs
-        self._before = senders({name: each.layers for name, each in candidates.items()})
-        self._done = {name: threading.Event() for name in candidates}
 
     def look(self) -> tuple[Found, ...]:
         """What the registry holds of each service."""
@@ -140,13 +131,10 @@ class _Run:
 
     def _look(self, service: Service) -> Found:
         name = Reference.parse(self._goal.repository(service)).repository
-        return look(self._goal, service, self._candidates[service.name], Repository(self._registry, name))
+        return look(self._goal, service, self._source.images[service.name], Repository(self._registry, name))
 
     def _version(self, found: Found) -> _There | NotPublished:
-        try:
-            outcome = self._settled(found, lambda: self._there(found))
-        finally:
-            self._done[found.service.name].set()
+        outcome = self._settled(found, lambda: self._there(found))
         self._observer.service_finished(self.said(outcome))
         return outcome
 
@@ -155,8 +143,6 @@ class _Run:
         name, full = found.service.name, self._goal.tags.full
         manifest, sent = found.manifest, False
         if manifest is None:
-            for other in self._before[name]:
-                self._done[other].wait()
             manifest = found.candidate.send(
                 found.repository, full[0], lambda current, total: self._observer.sending(name, current, total)
             )
@@ -187,7 +173,7 @@ class _Run:
     def _stop(self, interruption: Interrupted) -> None:
         self.cause = interruption
         self._registry.patience.end()
-        self._cancel()
+        self._source.cancel()
 
 
 def _cut_off(found: Found) -> NotPublished:

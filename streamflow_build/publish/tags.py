@@ -25,7 +25,8 @@ class Found(msgspec.Struct, frozen=True):
 def look(goal: PublishGoal, service: Service, candidate: Candidate, repository: Repository) -> Found:
     """Look at a repository.
 
-    Raises RegistryError where a tag of the full version has other content and the goal doesn't force it.
+    Raises RegistryError where a tag of the full version has other content and the goal doesn't force it, and where
+    something is to be sent there and the user may not.
     """
     tags = repository.tags()
     digests = {
@@ -40,6 +41,8 @@ def look(goal: PublishGoal, service: Service, candidate: Candidate, repository: 
             manifest = manifest or there
         elif there is not None and not goal.force:
             raise _other_content(repository, tag, there, candidate)
+    if manifest is None:
+        repository.check_writable()
     return Found(service, candidate, repository, Held(tags, digests), manifest)
 
 

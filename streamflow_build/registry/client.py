@@ -34,11 +34,6 @@ class Registry:
         """See that it answers."""
         self.patience.run(self.host, lambda: self._transport.reach("/v2/"))
 
-    @property
-    def credentials(self) -> Credentials:
-        """What the user logs in with here."""
-        return self._access.credentials
-
     def close(self) -> None:
         """Close all connections."""
         self._transport.close()

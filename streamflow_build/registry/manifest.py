@@ -13,8 +13,11 @@ OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 OCI_INDEX = "application/vnd.oci.image.index.v1+json"
 DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 DOCKER_LIST = "application/vnd.docker.distribution.manifest.list.v2+json"
+OCI_CONFIG = "application/vnd.oci.image.config.v1+json"
+OCI_LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
 ACCEPTED = (OCI_INDEX, DOCKER_LIST, OCI_MANIFEST, DOCKER_MANIFEST)
 """All the kinds that are known: a registry asked for fewer converts, or has none."""
+_DOCKER_LAYER = "application/vnd.docker.image.rootfs.diff.tar.gzip"  # the same as OCI's, by another name
 LARGEST = 4 << 20
 """Bytes that a manifest may have: what registries take, by the specification."""
 
@@ -32,6 +35,18 @@ class Manifest(msgspec.Struct, frozen=True):
 
     media_type: str
     content: bytes
+
+    @classmethod
+    def of(cls, content: bytes) -> Manifest | None:
+        """The manifest that a document is, which need not say so itself; None for a configuration.
+
+        Raises RegistryError where it is neither.
+        """
+        try:
+            kind = msgspec.json.decode(content, type=_Kind)
+        except msgspec.DecodeError as error:
+            raise RegistryError(f"{digest_of(content)} is no manifest: {error}.") from error
+        return cls(kind.media_type or OCI_MANIFEST, content) if kind.rootfs is None else None
 
     @property
     def digest(self) -> str:
@@ -69,10 +84,47 @@ class Manifest(msgspec.Struct, frozen=True):
             raise RegistryError(f"The registry's manifest {self.digest} can't be read: {error}.") from error
 
 
+class _Kind(msgspec.Struct, frozen=True):
+    media_type: str = msgspec.field(name="mediaType", default="")
+    rootfs: dict[str, Any] | None = None
+
+
 class _Document(msgspec.Struct, frozen=True):
     config: Descriptor | None = None
     layers: tuple[Descriptor, ...] = ()
     manifests: tuple[Descriptor, ...] = ()
+
+
+class _Disk(msgspec.Struct, frozen=True):
+    diff_ids: tuple[str, ...] = ()
+
+
+class _Configuration(msgspec.Struct, frozen=True):
+    rootfs: _Disk = msgspec.field(default_factory=_Disk)
+
+
+def image_manifest(config: Descriptor, layers: tuple[Descriptor, ...]) -> Manifest:
+    """The manifest of an image (https://github.com/opencontainers/image-spec/blob/main/manifest.md)."""
+    document = {
+        "schemaVersion": 2,
+        "mediaType": OCI_MANIFEST,
+        "config": config,
+        "layers": [
+            msgspec.structs.replace(layer, media_type=OCI_LAYER)
+            if layer.media_type == _DOCKER_LAYER
+            else layer
+            for layer in layers
+        ],
+    }
+    return Manifest(OCI_MANIFEST, msgspec.json.encode(document))
+
+
+def diff_ids(config: bytes) -> tuple[str, ...]:
+    """The digests of an image's layers, unpacked, as its configuration has them; none where it can't be read."""
+    try:
+        return msgspec.json.decode(config, type=_Configuration).rootfs.diff_ids
+    except msgspec.DecodeError:
+        return ()
 
 
 def digest_of(content: bytes) -> str:

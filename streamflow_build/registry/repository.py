@@ -14,13 +14,23 @@ from streamflow_build.registry.access import Scope
 from streamflow_build.registry.answers import check
 from streamflow_build.registry.client import Registry
 from streamflow_build.registry.manifest import ACCEPTED, LARGEST, Descriptor, Manifest, digest_of
-from streamflow_build.registry.retry import Transient
+from streamflow_build.registry.retry import Patience, Transient
+
+CHUNK = 1 << 18
+"""Bytes that are sent at a time: each such piece must pass within the seconds that a connection may take."""
+Content = Callable[[], Iterable[bytes]]
+"""Begins a blob: its pieces, of at most ``CHUNK`` bytes."""
+Progress = Callable[[int], None]
+"""Told how many bytes of a blob are sent."""
 
 _PAGE = 1000
-_CHUNK = 1 << 20
 _DIGEST = "Docker-Content-Digest"
 
 T = TypeVar("T")
+
+
+def _unseen(_: int) -> None:
+    """Nobody looks."""
 
 
 class Repository:
@@ -134,34 +144,28 @@ class Repository:
 
         return self._patiently(ask)
 
-    def upload(self, content: bytes) -> None:
-        """Put a blob there, unless it is there already."""
-        digest = digest_of(content)
-        if not self.holds(digest):
-            self._patiently(lambda: self._send_blob(self._begin(), digest, content))
+    def upload(self, descriptor: Descriptor, content: Content, progress: Progress = _unseen) -> None:
+        """Put a blob there, unless it is there already; ``content`` begins the blob anew with each attempt."""
+        if not self.holds(descriptor.digest):
+            self._patiently(lambda: self._send_blob(descriptor, content(), progress))
 
-    def take(self, descriptor: Descriptor, source: Repository) -> int:
-        """Have a blob of another repository here: mounted where it is the same registry, else sent through.
-
-        The bytes that were sent.
-        """
+    def take(self, descriptor: Descriptor, source: Repository, progress: Progress = _unseen) -> None:
+        """Have a blob of another repository here: mounted where it is the same registry, else sent through."""
         if self.holds(descriptor.digest):
-            return 0
-        location = ""
-        if source.registry is self.registry:
-            location = self._patiently(lambda: self._mount(descriptor.digest, source))
-            if not location:
-                return 0
+            return
+        if source.registry is self.registry and self._patiently(
+            lambda: self._mount(descriptor.digest, source)
+        ):
+            return
 
         def send() -> None:
             scope = (f"repository:{source.name}:pull",)
             path = f"/v2/{source.name}/blobs/{descriptor.digest}"
             with source.registry.send("GET", path, scope, stream=True) as answer:
                 check(answer, f"the blob {source.name}@{descriptor.digest}")
-                self._send_blob(self._begin(), descriptor.digest, _Passing(answer, descriptor.size))
+                self._send_blob(descriptor, _received(answer), progress)
 
         self._patiently(send)
-        return descriptor.size
 
     def _tags_page(self, path: str, found: set[str]) -> str | None:
         def ask() -> str | None:
@@ -178,13 +182,13 @@ class Repository:
 
         return self._patiently(ask)
 
-    def _mount(self, digest: str, source: Repository) -> str:
-        """Where to send it to instead; nothing where it is mounted."""
+    def _mount(self, digest: str, source: Repository) -> bool:
+        """Whether it could be mounted; a registry that doesn't begins an upload, which then expires."""
         scope = (*self._scope, f"repository:{source.name}:pull")
         query = urlencode({"mount": digest, "from": source.name})
         answer = self.registry.send("POST", f"/v2/{self.name}/blobs/uploads/?{query}", scope)
         check(answer, f"to mount the blob {digest} from {source.name}")
-        return "" if answer.status_code == requests.codes.created else self._location(answer)
+        return bool(answer.status_code == requests.codes.created)
 
     def _begin(self) -> str:
         answer = self._ask("POST", "blobs/uploads/")
@@ -196,11 +200,18 @@ class Repository:
             raise RegistryError(f"{self} takes an upload, and doesn't say where.")
         return urljoin(answer.url, answer.headers["Location"])
 
-    def _send_blob(self, location: str, digest: str, content: bytes | Iterable[bytes]) -> None:
-        url = f"{location}{'&' if urlsplit(location).query else '?'}{urlencode({'digest': digest})}"
-        headers = {"Content-Type": "application/octet-stream"}
-        answer = self.registry.send("PUT", url, self._scope, headers=headers, data=content)
-        check(answer, f"the blob {self.name}@{digest}")
+    def _send_blob(self, descriptor: Descriptor, content: Iterable[bytes], progress: Progress) -> None:
+        """In one piece, which every registry takes: what breaks off is sent anew."""
+        location = self._begin()
+        query = urlencode({"digest": descriptor.digest})
+        answer = self.registry.send(
+            "PUT",
+            f"{location}{'&' if urlsplit(location).query else '?'}{query}",
+            self._scope,
+            headers={"Content-Type": "application/octet-stream"},
+            data=_Body(content, descriptor.size, self.registry.patience, progress),
+        )
+        check(answer, f"the blob {self.name}@{descriptor.digest}")
 
     def _ask(
         self, method: str, path: str, *, headers: dict[str, str] | None = None, data: bytes | None = None
@@ -211,18 +222,30 @@ class Repository:
         return self.registry.patience.run(str(self), attempt)
 
 
-class _Passing:
-    """A blob on its way from one registry to another, of which requests must know the length."""
+class _Body:
+    """A blob on its way, of which requests must know the length; it ends with the run."""
 
-    def __init__(self, answer: requests.Response, size: int) -> None:
-        self._answer = answer
+    def __init__(self, content: Iterable[bytes], size: int, patience: Patience, progress: Progress) -> None:
+        self._content = content
         self._size = size
+        self._patience = patience
+        self._progress = progress
 
     def __len__(self) -> int:
         return self._size
 
     def __iter__(self) -> Iterator[bytes]:
-        try:
-            yield from self._answer.iter_content(_CHUNK)
-        except (requests.ConnectionError, requests.exceptions.ChunkedEncodingError) as error:
-            raise Transient("the connection broke off in the middle of a layer") from error
+        sent = 0
+        for chunk in self._content:
+            self._patience.check()
+            yield chunk
+            sent += len(chunk)
+            self._progress(sent)
+
+
+def _received(answer: requests.Response) -> Iterator[bytes]:
+    """A blob of another registry's, as it comes."""
+    try:
+        yield from answer.iter_content(CHUNK)
+    except (requests.ConnectionError, requests.exceptions.ChunkedEncodingError) as error:
+        raise Transient("the connection broke off in the middle of a layer") from error

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import threading
-import time
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -12,8 +11,6 @@ from streamflow_build.errors import Interrupted, RegistryError
 
 ATTEMPTS = 5
 """How often anything is tried, the first time included."""
-ENOUGH_SECONDS = 60.0
-"""After so long only a second attempt is made, no third: an engine's push has tried for itself by then."""
 LONGEST_WAIT = 60.0
 """The most seconds between two attempts; a registry that asks for more is not waited for."""
 
@@ -44,21 +41,23 @@ class Patience:
         """Wait for nothing any more: who waits raises Interrupted."""
         self._over.set()
 
+    def check(self) -> None:
+        """Raises Interrupted where the run is over."""
+        if self._over.is_set():
+            raise Interrupted("Interrupted.")
+
     def run(self, what: str, attempt: Callable[[], T]) -> T:
         """The attempt's result. ``what`` it is stands before each line, such as ``streamflow-storage``.
 
         Raises RegistryError where it stays transient, and whatever else the attempt raises at once.
         """
-        started = time.monotonic()
         for number in range(1, ATTEMPTS + 1):
-            if self._over.is_set():
-                raise Interrupted("Interrupted.")
+            self.check()
             try:
                 return attempt()
             except Transient as trouble:
                 seconds = _wait(number) if trouble.after is None else trouble.after
-                long = number > 1 and time.monotonic() - started > ENOUGH_SECONDS
-                if number == ATTEMPTS or long or seconds > LONGEST_WAIT:
+                if number == ATTEMPTS or seconds > LONGEST_WAIT:
                     raise _given_up(what, trouble, number, seconds) from trouble
                 self._tell(f"{what}: {trouble.reason}; attempt {number + 1} of {ATTEMPTS} in {seconds:.1f} s")
                 self._over.wait(seconds)

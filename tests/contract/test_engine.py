@@ -231,13 +231,8 @@ def test_cancelled_builds_end_without_a_tag_and_later_ones_are_refused(
         engine.build(request_of("RUN echo {token}\n"), quiet)
 
 
-def test_a_name_is_taken_away_and_the_image_stays(engine: Engine, request_of: RequestOf, token: str) -> None:
-    built = engine.build(request_of("RUN echo {token}\n"), quiet)
+def test_a_repository_has_its_own_tags(engine: Engine, request_of: RequestOf, token: str) -> None:
+    engine.build(request_of("RUN echo {token}\n"), quiet)
+
     assert engine.tags(f"streamflow-{token}") == {"1.0", "latest"}
-
-    engine.untag(f"streamflow-{token}:latest")
-
-    assert engine.tags(f"streamflow-{token}") == {"1.0"}
-    assert engine.image(f"streamflow-{token}:latest") is None
-    assert engine.image(built.image.id) is not None
     assert engine.tags(f"streamflow-{token}-other") == frozenset()

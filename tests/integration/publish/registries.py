@@ -340,6 +340,16 @@ def stalls(seconds: float) -> Callable[[socket.socket, socket.socket, bytes], bo
     return act
 
 
+def comes_late(seconds: float) -> Callable[[socket.socket, socket.socket, bytes], bool]:
+    """The registry gets the request so much later."""
+
+    def act(_near: socket.socket, _far: socket.socket, _head: bytes) -> bool:
+        time.sleep(seconds)
+        return False
+
+    return act
+
+
 def changes(pattern: bytes, by: bytes) -> Callable[[socket.socket, socket.socket, bytes], bool]:
     """The registry's answer comes with something in its head changed."""
 

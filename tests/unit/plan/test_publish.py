@@ -10,7 +10,6 @@ from streamflow_build.plan.publish import (
     PublishGoal,
     Stays,
     newest,
-    senders,
     staying,
     to_look_at,
     versions,
@@ -90,8 +89,3 @@ def test_what_is_looked_at() -> None:
     assert set(to_look_at(goal("v1.0.1"), tags)) == {"v1.0.1", "latest", "1", "v1.1.0"} or set(
         to_look_at(goal("v1.0.1"), tags)
     ) == {"v1.0.1", "latest", "1", "1.1.0"}
-
-
-def test_a_layer_is_sent_by_the_first_that_has_it() -> None:
-    layers = {"web": ("base", "web"), "mail": ("base", "shared"), "data": ("base", "shared"), "own": ("x",)}
-    assert senders(layers) == {"web": (), "mail": ("web",), "data": ("web", "mail"), "own": ()}

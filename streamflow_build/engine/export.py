@@ -1,0 +1,81 @@
+"""Images out of the engine, as ``docker save`` has them: ``GET /images/get``."""
+
+from __future__ import annotations
+
+import tarfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import IO, Any
+
+import requests
+from docker.errors import APIError
+
+from streamflow_build.engine.connection import Connection, disconnect
+from streamflow_build.engine.interface import TakeFile
+from streamflow_build.errors import EngineError, Interrupted
+
+SILENCE_SECONDS = 600
+"""How long the engine may say nothing: the classic image store packs all layers before it sends the first."""
+
+_CHUNK = 1 << 20
+
+
+class Exports:
+    """All exports of one engine, from any thread."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._lock = threading.Lock()
+        self._running: set[requests.Response] = set()
+        self._cancelled = False
+
+    def export(self, images: tuple[str, ...], take: TakeFile) -> None:
+        """Hand over each file of the archive as it comes. Raises EngineError, Interrupted, and what ``take`` raises."""
+        connection = self._connection
+        try:
+            with connection.errors(during=" during an export"), self._begun(images) as response:
+                for name, content in _files(response.raw):
+                    take(name, content)
+        except (APIError, EngineError, tarfile.TarError) as error:
+            if self._cancelled:
+                raise Interrupted("Interrupted.") from error
+            if isinstance(error, APIError):
+                raise connection.refused("to export images", error) from error
+            if isinstance(error, tarfile.TarError):
+                raise connection.gone("what it sent is no whole archive", " during an export") from error
+            raise
+
+    def cancel(self) -> None:
+        """End every export that runs, and refuse later ones."""
+        with self._lock:
+            self._cancelled = True
+            running = tuple(self._running)
+        for response in running:
+            disconnect(response)
+
+    @contextmanager
+    def _begun(self, images: tuple[str, ...]) -> Iterator[requests.Response]:
+        response = self._connection.get(
+            "/images/get", params=[("names", image) for image in images], stream=True, timeout=SILENCE_SECONDS
+        )
+        with self._lock:
+            self._running.add(response)
+        try:
+            if self._cancelled:
+                raise Interrupted("Interrupted.")
+            yield response
+        finally:
+            with self._lock:
+                self._running.discard(response)
+            response.close()
+
+
+def _files(archive: Any) -> Iterator[tuple[str, IO[bytes]]]:
+    """The regular files of a tar; a link's target comes by itself."""
+    with tarfile.open(fileobj=archive, mode="r|", bufsize=_CHUNK) as tar:
+        for member in tar:
+            content = tar.extractfile(member) if member.isreg() else None
+            if content is not None:
+                yield member.name, content
+            tar.members.clear()  # type: ignore[attr-defined]  # it would keep every one

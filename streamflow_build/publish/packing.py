@@ -1,0 +1,33 @@
+"""Layers compressed, by all cores: gzip in members of a size, which a reader takes as one (RFC 1952, 2.2)."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+
+from isal import isal_zlib
+
+MEMBER = 1 << 20
+"""Bytes of a member, unpacked."""
+
+_LEVEL = 3  # the best that ISA-L has: four times as fast as zlib's sixth, for a tenth more bytes
+_GZIP = 31  # zlib's number for a window of 32 KiB with gzip's head and end
+
+
+def packed(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """Each piece as a member, in order; few are in memory at a time."""
+    cores = os.cpu_count() or 1
+    with ThreadPoolExecutor(max_workers=cores, thread_name_prefix="pack") as pool:
+        waiting: deque[Future[bytes]] = deque()
+        for piece in pieces:
+            waiting.append(pool.submit(_member, piece))
+            if len(waiting) > 2 * cores:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+
+def _member(piece: bytes) -> bytes:
+    return bytes(isal_zlib.compress(piece, _LEVEL, _GZIP))

@@ -1,0 +1,155 @@
+"""What the engine gives out, kept until it is sent: each blob once, layers compressed, in a file without a name."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import IO
+
+import msgspec
+
+from streamflow_build.engine.interface import Engine
+from streamflow_build.errors import EngineError, Interrupted, RegistryError
+from streamflow_build.publish.packing import packed
+from streamflow_build.registry.repository import CHUNK
+
+_READ = 1 << 20
+_BLOB = re.compile(r"blobs/sha256/([0-9a-f]{64})")
+
+
+class Blob(msgspec.Struct, frozen=True):
+    """A blob as it goes to a registry: its digest, its size in bytes, and how to read it from its beginning."""
+
+    digest: str
+    size: int
+    content: Callable[[], Iterator[bytes]]
+
+    def read(self) -> bytes:
+        """All of it."""
+        return b"".join(self.content())
+
+
+class Spool:
+    """One export of images. Blobs are asked for, from any thread, by the names that the engine has for them.
+
+    These are digests: of a configuration or a manifest, of a layer as the classic image store knows it, unpacked
+    (its diff id), of a layer as the containerd store has it.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._changed = threading.Condition()
+        self._blobs: dict[str, Blob] = {}
+        self._trouble: BaseException | None = None
+        self._over = False
+
+    def begin(self, images: tuple[str, ...], layers: frozenset[str] | None) -> None:
+        """Export images, by ids, in the background: of the classic store those layers, packed, else all as it is."""
+        # A thread that waits for the engine must not keep the program from its end.
+        threading.Thread(target=self._run, args=(images, layers), name="export", daemon=True).start()
+
+    def blob(self, name: str) -> Blob:
+        """Wait for a blob. Raises EngineError where the engine doesn't give it, RegistryError, Interrupted."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._over or name in self._blobs)
+            if name in self._blobs:
+                return self._blobs[name]
+            if self._trouble is not None:
+                raise self._trouble
+        raise EngineError(
+            f"The Docker Engine gave out an image without {name}, which belongs to it.",
+            hint="Build the image again with --no-cache: the engine doesn't have all of it.",
+        )
+
+    def cancel(self) -> None:
+        """Wait for nothing any more."""
+        self._end(Interrupted("Interrupted."))
+
+    def _run(self, images: tuple[str, ...], layers: frozenset[str] | None) -> None:
+        trouble: BaseException | None = None
+        try:
+            file = tempfile.TemporaryFile()  # noqa: SIM115 - blobs are read from it as long as there are any
+            self._engine.export(images, partial(self._take, _Writer(file), frozenset(images), layers))
+        except OSError as error:
+            trouble = RegistryError(
+                f"The layers can't be kept in {tempfile.gettempdir()} until they are sent: {error.strerror}.",
+                hint="Make room there, or name another folder in TMPDIR.",
+            )
+        except BaseException as error:  # noqa: BLE001 - whoever waits for a blob raises it
+            trouble = error
+        self._end(trouble)
+
+    def _end(self, trouble: BaseException | None) -> None:
+        with self._changed:
+            if not self._over:
+                self._over, self._trouble = True, trouble
+            self._changed.notify_all()
+
+    def _take(
+        self,
+        writer: _Writer,
+        images: frozenset[str],
+        layers: frozenset[str] | None,
+        path: str,
+        content: IO[bytes],
+    ) -> None:
+        named = _named(path)
+        if layers is None:
+            pack, wanted = False, named is not None
+        else:
+            # Engines before 25 name no digests: <id>/layer.tar is a layer, <digest>.json a configuration.
+            pack = named in layers or path.endswith("/layer.tar")
+            wanted = pack or named in images or (named is None and path.endswith(".json"))
+        if not wanted:
+            return
+        digest, blob = writer.write(content, pack=pack)
+        if named not in {None, digest}:
+            raise EngineError(
+                f"The Docker Engine gave out {named} damaged.", hint="Look at the engine's disk."
+            )
+        with self._changed:
+            self._blobs[digest] = blob
+            self._changed.notify_all()
+
+
+class _Writer:
+    """Writes blobs one after the other."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+
+    def write(self, content: IO[bytes], *, pack: bool) -> tuple[str, Blob]:
+        """The digest of what it was given, and the blob that it made of it."""
+        start = self._file.tell()
+        given, made = hashlib.sha256(), hashlib.sha256()
+        for piece in packed(_tapped(content, given)) if pack else _tapped(content, given):
+            made.update(piece)
+            self._file.write(piece)
+        self._file.flush()
+        end = self._file.tell()
+        blob = Blob(f"sha256:{made.hexdigest()}", end - start, partial(_pieces, self._file, start, end))
+        return f"sha256:{given.hexdigest()}", blob
+
+
+def _tapped(content: IO[bytes], digest: hashlib._Hash) -> Iterator[bytes]:
+    while piece := content.read(_READ):
+        digest.update(piece)
+        yield piece
+
+
+def _pieces(file: IO[bytes], start: int, end: int) -> Iterator[bytes]:
+    while start < end:
+        piece = os.pread(file.fileno(), min(CHUNK, end - start), start)
+        start += len(piece)
+        yield piece
+
+
+def _named(path: str) -> str | None:
+    """The digest that an archive's path names; None for what isn't named by one."""
+    found = _BLOB.fullmatch(path)
+    return None if found is None else f"sha256:{found[1]}"
