@@ -18,7 +18,7 @@ from streamflow_build.errors import EngineError, Interrupted
 SILENCE_SECONDS = 600
 """How long the engine may say nothing: the classic image store packs all layers before it sends the first."""
 
-_CHUNK = 1 << 20
+_CHUNK = 1 << 17
 
 
 class Exports:

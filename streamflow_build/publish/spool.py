@@ -7,7 +7,7 @@ import os
 import re
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import IO
 
@@ -15,10 +15,9 @@ import msgspec
 
 from streamflow_build.engine.interface import Engine
 from streamflow_build.errors import EngineError, Interrupted, RegistryError
-from streamflow_build.publish.packing import packed
+from streamflow_build.publish.packing import MEMBER, packed
 from streamflow_build.registry.repository import CHUNK
 
-_READ = 1 << 20
 _BLOB = re.compile(r"blobs/sha256/([0-9a-f]{64})")
 
 
@@ -35,7 +34,7 @@ class Blob(msgspec.Struct, frozen=True):
 
 
 class Spool:
-    """One export of images. Blobs are asked for, from any thread, by the names that the engine has for them.
+    """Images exported. Blobs are asked for, from any thread, by the names that the engine has for them.
 
     These are digests: of a configuration or a manifest, of a layer as the classic image store knows it, unpacked
     (its diff id), of a layer as the containerd store has it.
@@ -44,19 +43,27 @@ class Spool:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._changed = threading.Condition()
+        self._running = 0
+        self._taken: set[str] = set()
         self._blobs: dict[str, Blob] = {}
         self._trouble: BaseException | None = None
-        self._over = False
 
-    def begin(self, images: tuple[str, ...], layers: frozenset[str] | None) -> None:
-        """Export images, by ids, in the background: of the classic store those layers, packed, else all as it is."""
-        # A thread that waits for the engine must not keep the program from its end.
-        threading.Thread(target=self._run, args=(images, layers), name="export", daemon=True).start()
+    def begin(self, exports: tuple[tuple[str, ...], ...], layers: frozenset[str] | None) -> None:
+        """Export images, by ids, in the background, those of each tuple together.
+
+        Of the classic store ``layers`` are taken, and packed, of the containerd store, where it is None, all as it is.
+        """
+        self._running = len(exports)
+        for images in exports:
+            # A thread that waits for the engine must not keep the program from its end.
+            threading.Thread(target=self._run, args=(images, layers), name="export", daemon=True).start()
 
     def blob(self, name: str) -> Blob:
         """Wait for a blob. Raises EngineError where the engine doesn't give it, RegistryError, Interrupted."""
         with self._changed:
-            self._changed.wait_for(lambda: self._over or name in self._blobs)
+            self._changed.wait_for(
+                lambda: name in self._blobs or self._trouble is not None or not self._running
+            )
             if name in self._blobs:
                 return self._blobs[name]
             if self._trouble is not None:
@@ -86,8 +93,8 @@ class Spool:
 
     def _end(self, trouble: BaseException | None) -> None:
         with self._changed:
-            if not self._over:
-                self._over, self._trouble = True, trouble
+            self._running -= 1
+            self._trouble = self._trouble or trouble
             self._changed.notify_all()
 
     def _take(
@@ -105,16 +112,21 @@ class Spool:
             # Engines before 25 name no digests: <id>/layer.tar is a layer, <digest>.json a configuration.
             pack = named in layers or path.endswith("/layer.tar")
             wanted = pack or named in images or (named is None and path.endswith(".json"))
-        if not wanted:
+        if not wanted or not self._is_first(named):
             return
-        digest, blob = writer.write(content, pack=pack)
-        if named not in {None, digest}:
-            raise EngineError(
-                f"The Docker Engine gave out {named} damaged.", hint="Look at the engine's disk."
-            )
+        name, blob = writer.write(content, named, pack=pack)
         with self._changed:
-            self._blobs[digest] = blob
+            self._blobs[name] = blob
             self._changed.notify_all()
+
+    def _is_first(self, named: str | None) -> bool:
+        """Whether no other export has it already."""
+        with self._changed:
+            if named in self._taken:
+                return False
+            if named is not None:
+                self._taken.add(named)
+        return True
 
 
 class _Writer:
@@ -123,21 +135,32 @@ class _Writer:
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
 
-    def write(self, content: IO[bytes], *, pack: bool) -> tuple[str, Blob]:
-        """The digest of what it was given, and the blob that it made of it."""
+    def write(self, content: IO[bytes], named: str | None, *, pack: bool) -> tuple[str, Blob]:
+        """The digest of what it was given, and the blob that it made of it. Raises EngineError for another digest.
+
+        The engine itself sees to a layer's that it unpacks, so that is believed where it is named.
+        """
         start = self._file.tell()
+        pieces = iter(partial(content.read, MEMBER), b"")
         given, made = hashlib.sha256(), hashlib.sha256()
-        for piece in packed(_tapped(content, given)) if pack else _tapped(content, given):
+        if pack and named is None:
+            pieces = _hashed(pieces, given)
+        for piece in packed(pieces) if pack else pieces:
             made.update(piece)
             self._file.write(piece)
         self._file.flush()
+        digest = f"sha256:{made.hexdigest()}"
+        if not pack and named not in {None, digest}:
+            raise EngineError(
+                f"The Docker Engine gave out {named} damaged.", hint="Look at the engine's disk."
+            )
         end = self._file.tell()
-        blob = Blob(f"sha256:{made.hexdigest()}", end - start, partial(_pieces, self._file, start, end))
-        return f"sha256:{given.hexdigest()}", blob
+        blob = Blob(digest, end - start, partial(_pieces, self._file, start, end))
+        return named or (f"sha256:{given.hexdigest()}" if pack else digest), blob
 
 
-def _tapped(content: IO[bytes], digest: hashlib._Hash) -> Iterator[bytes]:
-    while piece := content.read(_READ):
+def _hashed(pieces: Iterable[bytes], digest: hashlib._Hash) -> Iterator[bytes]:
+    for piece in pieces:
         digest.update(piece)
         yield piece
 

@@ -151,11 +151,11 @@ class Repository:
 
     def take(self, descriptor: Descriptor, source: Repository, progress: Progress = _unseen) -> None:
         """Have a blob of another repository here: mounted where it is the same registry, else sent through."""
-        if self.holds(descriptor.digest):
-            return
         if source.registry is self.registry and self._patiently(
             lambda: self._mount(descriptor.digest, source)
         ):
+            return
+        if self.holds(descriptor.digest):
             return
 
         def send() -> None:

@@ -148,7 +148,10 @@ def test_a_registry_whose_disk_is_full(built_here: Shop, cramped: Process, clien
 def test_interrupted_while_a_layer_is_sent(built_here: Shop, gate: Gate, registry: Process) -> None:
     gate.faults.append(Fault(KINDS["sending a layer"], stalls(120), times=9))
     run = built_here.start("push", f"{gate.host}/team")
-    until(lambda: any("/blobs/uploads/" in head and head.startswith("PUT") for head in gate.heads), "a layer is on its way")
+    until(
+        lambda: any("/blobs/uploads/" in head and head.startswith("PUT") for head in gate.heads),
+        "a layer is on its way",
+    )
 
     run.process.send_signal(signal.SIGINT)
     done = run.ended(30)
