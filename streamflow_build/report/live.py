@@ -6,10 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import IO, cast
 
-from rich.console import Console, ConsoleOptions, RenderResult
-from rich.live import Live as RichLive
 from rich.text import Text
 
 from streamflow_build.engine.interface import (
@@ -22,10 +19,10 @@ from streamflow_build.engine.interface import (
 )
 from streamflow_build.model.report import Failed, ImagesReport, Outcome
 from streamflow_build.report.plain import finished
+from streamflow_build.report.screen import Screen
 from streamflow_build.report.text import duration, is_internal, label_and_what, megabytes, shorten
 from streamflow_build.report.writer import Writer
 
-FRAMES_PER_SECOND = 8
 ROOMY = 64
 """From this many columns on there is room for how many steps came from the cache."""
 SMALLEST_WHAT = 8
@@ -49,36 +46,18 @@ class Live:
     """A RunObserver that draws. ``close`` takes the lines away again; the results follow them."""
 
     def __init__(
-        self,
-        writer: Writer,
-        services: tuple[str, ...],
-        *,
-        clock: Callable[[], float] = time.monotonic,
-        console: Console | None = None,
+        self, writer: Writer, services: tuple[str, ...], *, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._lock = threading.Lock()
         self._clock = clock
         self._rows = {service: _Row() for service in services}
         self._bases: dict[str, dict[str, tuple[int, int]]] = {}
         self._name_width = max((len(service) for service in services), default=0)
-        # Three dots stand for an ellipsis where the encoding has none.
-        self._spare = 0 if writer.spelt("…") == "…" else 2
-        self._console = console or Console(
-            file=cast("IO[str]", writer), force_terminal=True, highlight=False, markup=False, emoji=False
-        )
-        self._live = RichLive(
-            self,
-            console=self._console,
-            refresh_per_second=FRAMES_PER_SECOND,
-            transient=True,
-            redirect_stdout=False,
-            redirect_stderr=False,
-        )
-        self._live.start()
+        self.screen = Screen(writer, self._lines)
 
     def close(self) -> None:
         """Take the lines away and give the cursor back; may be called again."""
-        self._live.stop()
+        self.screen.close()
 
     def base_pull(self, base: str, layer: str, current: int, total: int) -> None:
         with self._lock:
@@ -95,7 +74,7 @@ class Live:
                 return
             case BuildWarning(message, line):
                 where = f" (Dockerfile, line {line})" if line else ""
-                self._above(f"{service}: warning: {message}{where}")
+                self.screen.above(f"{service}: warning: {message}{where}")
             case StepStarted() | StepProgress() | StepFinished():
                 with self._lock:
                     _advance(self._rows[service], event)
@@ -110,19 +89,12 @@ class Live:
     def run_finished(self, report: ImagesReport) -> None:  # noqa: ARG002 - the results follow
         self.close()
 
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        width = options.max_width - self._spare
+    def _lines(self, width: int) -> list[Text]:
         with self._lock:
-            lines = [self._base_line(base, layers) for base, layers in self._bases.items()]
-            lines += [self._service_line(name, row, width) for name, row in self._rows.items()]
-        for line in lines:
-            line.truncate(options.max_width)
-            line.no_wrap = True
-            yield line
-
-    def _above(self, text: str) -> None:
-        # Not under our lock: drawing takes Rich's lock first and then ours.
-        self._console.print(Text(text))
+            return [
+                *(self._base_line(base, layers) for base, layers in self._bases.items()),
+                *(self._service_line(name, row, width) for name, row in self._rows.items()),
+            ]
 
     def _base_line(self, base: str, layers: dict[str, tuple[int, int]]) -> Text:
         current, total = (sum(amounts) for amounts in zip(*layers.values(), strict=True))

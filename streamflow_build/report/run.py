@@ -28,6 +28,11 @@ class Manner(msgspec.Struct, frozen=True):
     quiet: bool = False
     json: bool = False
 
+    def draws(self, stream: TextIO) -> bool:
+        """Whether what goes to the stream is drawn, as on a terminal, and not plain lines."""
+        can = stream.isatty() and os.environ.get("TERM", "dumb") not in {"", "dumb"}
+        return can and not self.quiet and not self.json
+
 
 @contextlib.contextmanager
 def observing(  # noqa: PLR0913 - each is another thing that only the edge knows
@@ -39,12 +44,12 @@ def observing(  # noqa: PLR0913 - each is another thing that only the edge knows
     the report can't be written, as on a full disk.
     """
     out, err = Writer(stdout, essential=True), Writer(stderr)
-    results = Results(manner, out, err, draws=_can_draw(stdout))
+    results = Results(manner, out, err, draws=manner.draws(stdout))
     with contextlib.ExitStack() as stack:
         logs = Logs(root, results.note)
         stack.callback(logs.close)
         observers: list[RunObserver] = [logs]
-        if not manner.quiet and not manner.json and _can_draw(stderr):
+        if manner.draws(stderr):
             from streamflow_build.report.live import Live  # noqa: PLC0415 - Rich takes 60 ms to import
 
             live = Live(err, services)
@@ -93,7 +98,7 @@ class Results:
         self._manner = manner
         self._out = out
         self._err = err
-        self._draws = draws and not manner.quiet
+        self._draws = draws
         self._notes: list[str] = []
 
     def base_pull(self, base: str, layer: str, current: int, total: int) -> None:
@@ -126,7 +131,3 @@ class Results:
         from streamflow_build.report.terminal import terminal_table  # noqa: PLC0415 - Rich takes 60 ms to import
 
         return terminal_table(report, shutil.get_terminal_size().columns)
-
-
-def _can_draw(stream: TextIO) -> bool:
-    return stream.isatty() and os.environ.get("TERM", "dumb") not in {"", "dumb"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -32,6 +33,8 @@ from streamflow_build.model.report import (
 )
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "report"
+DRAWING = ("live", "screen", "terminal")
+"""The modules that import Rich."""
 NAMES = ("v1.0.0", "1.0.0", "1.0", "1", "latest")
 LAYERS = (
     Layer("COPY --from=common /opt/venv /opt/venv # buildkit", 98_100_000),
@@ -168,3 +171,13 @@ def golden() -> Callable[[str, str], None]:
         assert text == path.read_text(encoding="utf-8")
 
     return compare
+
+
+@pytest.fixture
+def no_rich(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a terminal that could be drawn on, whatever imports Rich fails."""
+    ours = {f"streamflow_build.report.{name}" for name in DRAWING}
+    for module in [m for m in sys.modules if m.partition(".")[0] == "rich" or m in ours]:
+        monkeypatch.delitem(sys.modules, module)
+    monkeypatch.setitem(sys.modules, "rich", None)
+    monkeypatch.setenv("TERM", "xterm-256color")

@@ -1,22 +1,21 @@
 from __future__ import annotations
 
 import io
-import os
 import re
 import threading
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 
 import pytest
-from rich.console import Console
 
 from streamflow_build.engine.interface import BuildWarning, StepFinished, StepProgress, StepStarted
 from streamflow_build.report.live import Live
 from streamflow_build.report.writer import Writer
 
+from .terminal import ESCAPE, Terminal, frame
+
 SERVICES = ("ingestion", "analytics", "alerting", "dashboard", "storage")
 INSTALL = "[common 2/3] RUN --mount=type=cache,target=/c uv pip install --require-hashes -r requirements.txt"
-ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
 class Clock:
@@ -41,13 +40,6 @@ def live(clock: Clock) -> Iterator[Live]:
     observer.close()
 
 
-def frame(live: Live, width: int) -> str:
-    console = Console(file=io.StringIO(), width=width)
-    with console.capture() as captured:
-        console.print(live)
-    return captured.get()
-
-
 def half_way(live: Live, clock: Clock, sample: SimpleNamespace) -> None:
     """One image built, one failed, one at its second step, one just begun, one not yet."""
     base = "[common 1/3] FROM docker.io/library/python:3.11-slim"
@@ -70,7 +62,7 @@ def test_a_frame(
     width: int, live: Live, clock: Clock, sample: SimpleNamespace, golden: Callable[[str, str], None]
 ) -> None:
     half_way(live, clock, sample)
-    text = frame(live, width)
+    text = frame(live.screen, width)
     lines = text.splitlines()
     assert len(lines) == len(SERVICES)
     assert max(map(len, lines)) <= width
@@ -80,9 +72,9 @@ def test_a_frame(
 def test_a_base_is_pulled_before_the_builds(live: Live) -> None:
     live.base_pull("python:3.11-slim", "1a2b3c", 1_000_000, 29_100_000)
     live.base_pull("python:3.11-slim", "4d5e6f", 2_500_000, 10_000_000)
-    assert frame(live, 80).splitlines()[0] == "python:3.11-slim  pulling 3.5 of 39.1 MB"
+    assert frame(live.screen, 80).splitlines()[0] == "python:3.11-slim  pulling 3.5 of 39.1 MB"
     live.service_started("ingestion", "no image yet")
-    assert "pulling" not in frame(live, 80)
+    assert "pulling" not in frame(live.screen, 80)
 
 
 def test_of_steps_that_run_side_by_side_the_latest_shows(live: Live) -> None:
@@ -90,41 +82,15 @@ def test_of_steps_that_run_side_by_side_the_latest_shows(live: Live) -> None:
     live.event("ingestion", StepStarted("d1", "[a 1/1] RUN first", 1, 3))
     live.event("ingestion", StepStarted("d2", "[b 1/1] RUN second", 2, 3))
     live.event("ingestion", StepProgress("d2", "layer", 1_500_000, 3_000_000))
-    assert "2/3 1.5/3.0 MB RUN second" in frame(live, 80)
+    assert "2/3 1.5/3.0 MB RUN second" in frame(live.screen, 80)
     live.event("ingestion", StepFinished("d2", "[b 1/1] RUN second", cached=False, seconds=1.0, error=None))
-    assert "2/3 RUN first" in frame(live, 80)
+    assert "2/3 RUN first" in frame(live.screen, 80)
 
 
 def test_markup_in_a_step_is_text(live: Live) -> None:
     live.service_started("ingestion", "no image yet")
     live.event("ingestion", StepStarted("d1", "[a 1/1] RUN echo [red]x[/red] :smile:", 1, 1))
-    assert "RUN echo [red]x[/red] :smile:" in frame(live, 80)
-
-
-class Terminal:
-    """A terminal's other end: what is written to it, read by a thread so that the writer never waits."""
-
-    def __init__(self) -> None:
-        ours, theirs = os.openpty()
-        self.stream = os.fdopen(theirs, "w", encoding="utf-8")
-        self._ours = ours
-        self._read: list[bytes] = []
-        self._reader = threading.Thread(target=self._drain, daemon=True)
-        self._reader.start()
-
-    def _drain(self) -> None:
-        try:
-            while chunk := os.read(self._ours, 65536):
-                self._read.append(chunk)
-        except OSError:  # a terminal's end, once nobody has it open for writing
-            return
-
-    def text(self) -> str:
-        """All that was written; the terminal is gone after that."""
-        self.stream.close()
-        self._reader.join()
-        os.close(self._ours)
-        return b"".join(self._read).decode()
+    assert "RUN echo [red]x[/red] :smile:" in frame(live.screen, 80)
 
 
 def test_on_a_terminal(sample: SimpleNamespace, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -189,5 +155,5 @@ def test_many_threads(sample: SimpleNamespace, clock: Clock) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert all("built in" in line for line in frame(live, 80).splitlines())
+    assert all("built in" in line for line in frame(live.screen, 80).splitlines())
     live.close()

@@ -1,8 +1,6 @@
 from __future__ import annotations
 
-import io
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,18 +12,9 @@ from streamflow_build.model.report import ImagesReport
 from streamflow_build.report.clean import Mask
 from streamflow_build.report.run import Manner, observing
 
+from .terminal import Stream
+
 SERVICES = ("ingestion", "analytics", "alerting", "dashboard", "storage", "gateway")
-
-
-class Stream(io.StringIO):
-    """A stream that is a terminal if it is told to be."""
-
-    def __init__(self, *, terminal: bool = False) -> None:
-        super().__init__()
-        self._terminal = terminal
-
-    def isatty(self) -> bool:
-        return self._terminal
 
 
 @pytest.fixture
@@ -48,17 +37,6 @@ def told(tmp_path: Path, sample: SimpleNamespace, every_fate: ImagesReport) -> C
         return stdout.getvalue(), stderr.getvalue()
 
     return tell
-
-
-@pytest.fixture
-def no_rich(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever imports Rich fails."""
-    for module in [m for m in sys.modules if m.partition(".")[0] == "rich"]:
-        monkeypatch.delitem(sys.modules, module)
-    monkeypatch.setitem(sys.modules, "rich", None)
-    monkeypatch.delitem(sys.modules, "streamflow_build.report.live", raising=False)
-    monkeypatch.delitem(sys.modules, "streamflow_build.report.terminal", raising=False)
-    monkeypatch.setenv("TERM", "xterm-256color")
 
 
 def files(*names: str) -> str:
