@@ -80,10 +80,11 @@ def promote(  # noqa: PLR0913, PLR0917 - these are the command's options
     jobs = jobs or len(project.services)
     given = given_credentials(username, password_stdin)
     names = tuple(service.name for service in project.services)
-    observer = observing(
-        names, passwords(given, os.environ), Manner(quiet=quiet, json=as_json), sys.stdout, sys.stderr
-    )
-    with _both(project, there, goal.registry, given, Patience(observer.note), jobs) as (origin, destination):
+    secrets, manner = passwords(given, os.environ), Manner(quiet=quiet, json=as_json)
+    with (
+        observing(names, secrets, manner, sys.stdout, sys.stderr) as observer,
+        _both(project, there, goal.registry, given, Patience(observer.note), jobs) as (origin, destination),
+    ):
         make_repositories(project, goal)
         report, cause = publish(
             goal,

@@ -100,10 +100,11 @@ def push_images(  # noqa: PLR0913 - these are the command's options
             project.services, version_of(project, engine, version), project.tags, registry, force
         )
         source = EngineImages(engine, images_of(goal, engine), project.tags, jobs=jobs)
-        observer = observing(
-            tuple(source.images), passwords(given, os.environ), manner, sys.stdout, sys.stderr
-        )
-        with closing(opened(project, registry, given, Patience(observer.note), jobs=jobs)) as there:
+        secrets = passwords(given, os.environ)
+        with (
+            observing(tuple(source.images), secrets, manner, sys.stdout, sys.stderr) as observer,
+            closing(opened(project, registry, given, Patience(observer.note), jobs=jobs)) as there,
+        ):
             there.reach()
             make_repositories(project, goal)
             report, cause = publish(

@@ -50,6 +50,12 @@ class Mask:
                 text = text.replace(word, MASK)
         return _PASSWORD.sub(rf"\1:{MASK}", text) if "://" in text else text
 
+    def shown(self, text: str) -> str:
+        """A piece of text as it may be shown: no secret in it, and nothing that a terminal obeys."""
+        # Before, for what is made harmless may no longer be found (a tab's width depends on its place); after,
+        # for what was invisible may have kept the parts of a secret apart.
+        return self(harmless(self(text)))
+
 
 class Cleaned:
     """A RunObserver that tells another one the same, cleaned."""
@@ -60,21 +66,15 @@ class Cleaned:
         # msgspec learns a type on its first use, which several threads at once don't survive.
         self._lock = threading.Lock()
 
-    def text(self, text: str) -> str:
-        """One piece of text as it may be shown."""
-        # Before, for what is made harmless may no longer be found (a tab's width depends on its place); after,
-        # for what was invisible may have kept the parts of a secret apart.
-        return self._mask(harmless(self._mask(text)))
-
     def base_pull(self, base: str, layer: str, current: int, total: int) -> None:
-        self._inner.base_pull(base, self.text(layer), current, total)
+        self._inner.base_pull(base, self._mask.shown(layer), current, total)
 
     def service_started(self, service: str, reason: str) -> None:
-        self._inner.service_started(service, self.text(reason))
+        self._inner.service_started(service, self._mask.shown(reason))
 
     def event(self, service: str, event: BuildEvent) -> None:
         changes = {
-            field: self.text(value)
+            field: self._mask.shown(value)
             for field in event.__struct_fields__
             if field != "step" and isinstance(value := getattr(event, field), str)
         }
@@ -84,7 +84,7 @@ class Cleaned:
         self._inner.service_finished(self._data(outcome, Outcome))
 
     def note(self, text: str) -> None:
-        self._inner.note(self.text(text))
+        self._inner.note(self._mask.shown(text))
 
     def run_finished(self, report: ImagesReport) -> None:
         self._inner.run_finished(self._data(report, ImagesReport))
@@ -96,7 +96,7 @@ class Cleaned:
     def _walk(self, value: Any) -> Any:
         match value:
             case str():
-                return self.text(value)
+                return self._mask.shown(value)
             case dict():
                 return {k: v if k in OURS else self._walk(v) for k, v in value.items()}
             case list() | tuple():

@@ -1,94 +1,97 @@
-"""A run of ``push`` as text: lines while it runs, then a table, what stayed, and each failure once."""
+"""A run of ``push`` or ``promote`` as text: progress while it runs, then a table, what stayed, each failure once."""
 
 from __future__ import annotations
 
-import threading
-import time
+import contextlib
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import TextIO
 
 import msgspec
 
 from streamflow_build.model.release import NotPublished, Published, PublishReport
+from streamflow_build.publish.observer import PublishObserver
 from streamflow_build.report.clean import Mask
+from streamflow_build.report.plain_publish import Plain
 from streamflow_build.report.run import Manner
-from streamflow_build.report.text import columns, duration, harmless, megabytes
+from streamflow_build.report.text import columns, duration, megabytes
 from streamflow_build.report.writer import Writer
 
 HEADER = ("service", "tags", "digest", "size", "seconds", "what happened")
 _NUMBERS = frozenset({"size", "seconds"})
 _DIGEST_WIDTH = len("sha256:") + 12
-_EVERY_SECONDS = 5.0
 
 
+@contextlib.contextmanager
 def observing(
     services: tuple[str, ...],
     secrets: Iterable[str],
     manner: Manner,
     stdout: TextIO,
     stderr: TextIO,
-) -> Lines:
-    """The observer of a run of these services, which never prints one of the secrets."""
+) -> Iterator[PublishObserver]:
+    """The observer of a run of these services, which never prints one of the secrets.
+
+    Progress goes to stderr, the result to stdout, failures last to stderr. Leaves the terminal as it was, also when
+    the run breaks off.
+    """
+    out, err = Writer(stdout, essential=True), Writer(stderr)
     mask = Mask(secret.encode() for secret in secrets)
-    return Lines(services, mask=mask, manner=manner, stdout=stdout, stderr=stderr)
+    with contextlib.ExitStack() as stack:
+        progress: tuple[PublishObserver, ...] = ()
+        if manner.draws(stderr):
+            from streamflow_build.report.live_publish import Live  # noqa: PLC0415 - Rich takes 60 ms to import
+
+            live = Live(err, services)
+            stack.callback(live.close)
+            progress = (live,)
+        elif not manner.quiet:
+            progress = (Plain(err, services),)
+        yield Results(progress, mask, manner, out, err)
 
 
-class Lines:
-    """A PublishObserver that prints: progress as lines on stderr, the result on stdout, failures last on stderr.
+class Results:
+    """A PublishObserver that prints the result once a run is over.
 
-    What it prints holds no secret that ``mask`` knows.
+    Until then it tells those of ``progress``. What they are told and what is printed holds no secret that ``mask``
+    knows, and nothing that a terminal obeys.
     """
 
     def __init__(
-        self, services: tuple[str, ...], *, mask: Mask, manner: Manner, stdout: TextIO, stderr: TextIO
+        self, progress: tuple[PublishObserver, ...], mask: Mask, manner: Manner, out: Writer, err: Writer
     ) -> None:
+        self._progress = progress
         self._mask = mask
         self._manner = manner
-        self._out, self._err = Writer(stdout, essential=True), Writer(stderr)
-        self._width = max(map(len, services), default=0)
-        self._lock = threading.Lock()
-        self._told: dict[str, float] = {}
+        self._out = out
+        self._err = err
         self._notes: list[str] = []
 
     def sending(self, service: str, current: int, total: int) -> None:
-        now = time.monotonic()
-        with self._lock:
-            last = self._told.setdefault(service, 0.0)
-            if now - last < _EVERY_SECONDS:
-                return
-            self._told[service] = now
-        self._line(service, f"sending {megabytes(current)} of {megabytes(total)} MB")
+        for observer in self._progress:
+            observer.sending(service, current, total)
 
     def service_finished(self, outcome: Published | NotPublished) -> None:
-        match outcome:
-            case Published(sent=sent, digest=digest, seconds=seconds):
-                what = f"pushed in {duration(seconds)}" if sent else "already there"
-                self._line(outcome.service, f"{what}: {digest}")
-            case NotPublished(message=message):
-                self._line(outcome.service, f"failed: {message}")
+        if isinstance(outcome, NotPublished):
+            outcome = msgspec.structs.replace(outcome, message=self._mask.shown(outcome.message))
+        for observer in self._progress:
+            observer.service_finished(outcome)
 
     def note(self, text: str) -> None:
-        with self._lock:
-            self._notes.append(text)
-        if not self._manner.quiet:
-            self._err.write(f"{self._clean(text)}\n")
+        self._notes.append(text)
+        for observer in self._progress:
+            observer.note(self._mask.shown(text))
 
     def run_finished(self, report: PublishReport) -> None:
+        for observer in self._progress:
+            observer.run_finished(report)
         report = msgspec.structs.replace(report, notes=(*report.notes, *self._notes))
         if self._manner.json:
             text = msgspec.json.format(msgspec.json.encode(report)).decode() + "\n"
         else:
             text = table(report) + remarks(report)
-        self._out.write(self._clean(text))
-        self._err.write(self._clean(failures(report)))
-
-    def _line(self, service: str, text: str) -> None:
-        if not self._manner.quiet:
-            self._err.write(f"{service:<{self._width}} | {self._clean(text)}\n")
-
-    def _clean(self, text: str) -> str:
-        return self._mask(harmless(self._mask(text)))
+        self._out.write(self._mask.shown(text))
+        self._err.write(self._mask.shown(failures(report)))
 
 
 def table(report: PublishReport) -> str:

@@ -40,7 +40,8 @@ class Screen:
     def above(self, text: str) -> None:
         """Print a text that stays, above the lines. Not for who holds a lock that ``lines`` takes."""
         # Drawing takes Rich's lock first and then that of the lines.
-        self._console.print(Text(text))
+        # A long line is left to the terminal to wrap: it stays one line for whoever copies it.
+        self._console.print(Text(text), soft_wrap=True)
 
     def close(self) -> None:
         """Take the lines away and give the cursor back; may be called again."""

@@ -9,7 +9,7 @@ from typing import TextIO
 
 from streamflow_build.errors import UsageError
 
-_ASCII = str.maketrans({"…": "...", "—": "-", "·": "-", "→": "->"})
+_ASCII = str.maketrans({"…": "...", "—": "-", "·": "-", "→": "->", "━": "#", "─": "-"})
 
 
 class Writer:

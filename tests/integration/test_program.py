@@ -25,6 +25,13 @@ def test_what_needs_nothing_imports_nothing_heavy(arguments: list[str]) -> None:
     assert done.stderr == "0 []\n"
 
 
+@pytest.mark.parametrize("module", ["run", "publish"])
+def test_rich_is_imported_only_to_draw(module: str) -> None:
+    program = f"import sys, streamflow_build.report.{module}; print('rich' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
+
+
 def test_the_layers_hold() -> None:
     done = subprocess.run([BIN / "lint-imports"], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout

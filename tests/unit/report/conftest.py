@@ -33,7 +33,7 @@ from streamflow_build.model.report import (
 )
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "report"
-DRAWING = ("live", "screen", "terminal")
+DRAWING = ("live", "live_publish", "screen", "terminal")
 """The modules that import Rich."""
 NAMES = ("v1.0.0", "1.0.0", "1.0", "1", "latest")
 LAYERS = (

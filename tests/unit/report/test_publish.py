@@ -11,6 +11,8 @@ from streamflow_build.model.release import NotPublished, Published, PublishRepor
 from streamflow_build.report.publish import observing
 from streamflow_build.report.run import Manner
 
+from .terminal import ESCAPE, Stream
+
 DIGEST = "sha256:" + "0123456789abcdef" * 4
 
 
@@ -45,54 +47,110 @@ REPORT = PublishReport(
 )
 
 
-def printed(manner: Manner) -> tuple[str, str]:
-    out, err = io.StringIO(), io.StringIO()
-    observer = observing(("web", "mail"), ["s3cret"], manner, out, err)
-    observer.sending("web", 500_000, 2_000_000)
-    observer.sending("web", 600_000, 2_000_000)
-    observer.note("ghcr.io: 503 for the tags; attempt 2 of 5 in 1.0 s")
-    for outcome in (REPORT.images[0], REPORT.images[3]):
-        observer.service_finished(outcome)
-    observer.run_finished(REPORT)
+def printed(manner: Manner, *, terminal: bool = False) -> tuple[str, str]:
+    out, err = Stream(terminal=terminal), Stream(terminal=terminal)
+    with observing(("web", "mail", "own"), ["s3cret"], manner, out, err) as observer:
+        observer.sending("web", 500_000, 2_000_000)
+        observer.sending("web", 600_000, 2_000_000)
+        observer.note("ghcr.io: 503 for the tags; attempt 2 of 5 in 1.0 s")
+        for outcome in (REPORT.images[0], REPORT.images[3]):
+            observer.service_finished(outcome)
+        observer.run_finished(REPORT)
     return out.getvalue(), err.getvalue()
 
 
 FAILURES = "\nown, last failed\n  It has *** content.\n  Build another.\n"
+TABLE = (
+    "service  tags                                         digest                  size  second"
+    "s  what happened\n"
+    "web      ghcr.io/org/shop-web:v1.0.0, 1.0.0, latest   sha256:0123456789ab  12.3 MB      1."
+    "2  pushed\n"
+    "mail     ghcr.io/org/shop-mail:v1.0.0, 1.0.0, latest  sha256:0123456789ab  12.3 MB      1."
+    "2  already there, new tags: latest\n"
+    "data     ghcr.io/org/shop-data:v1.0.0, 1.0.0, latest  sha256:0123456789ab  12.3 MB      1."
+    "2  already there\n"
+    "own      ghcr.io/org/shop-own                         -                          -        "
+    "-  failed\n"
+    "last     ghcr.io/org/shop-last                        -                          -        "
+    "-  failed\n"
+    "1.0.0 at ghcr.io/org: 1 pushed, 2 already there, 2 failed in 1 min 02 s\n"
+    "1 stays on 1.1.0, which is newer than 1.0.0\n"
+)
+PROGRESS = (
+    "web  | sending 0.5 of 2.0 MB\n"
+    "ghcr.io: 503 for the tags; attempt 2 of 5 in 1.0 s\n"
+    f"web  | pushed in 1.2 s: {DIGEST}\n"
+    "own  | failed: It has *** content.\n"
+)
 
 
+@pytest.mark.usefixtures("no_rich")
 def test_the_table_and_what_stayed() -> None:
-    out, err = printed(Manner())
-    assert out == (
-        "service  tags                                         digest                  size  second"
-        "s  what happened\n"
-        "web      ghcr.io/org/shop-web:v1.0.0, 1.0.0, latest   sha256:0123456789ab  12.3 MB      1."
-        "2  pushed\n"
-        "mail     ghcr.io/org/shop-mail:v1.0.0, 1.0.0, latest  sha256:0123456789ab  12.3 MB      1."
-        "2  already there, new tags: latest\n"
-        "data     ghcr.io/org/shop-data:v1.0.0, 1.0.0, latest  sha256:0123456789ab  12.3 MB      1."
-        "2  already there\n"
-        "own      ghcr.io/org/shop-own                         -                          -        "
-        "-  failed\n"
-        "last     ghcr.io/org/shop-last                        -                          -        "
-        "-  failed\n"
-        "1.0.0 at ghcr.io/org: 1 pushed, 2 already there, 2 failed in 1 min 02 s\n"
-        "1 stays on 1.1.0, which is newer than 1.0.0\n"
-    )
-    assert err == (
-        "web  | sending 0.5 of 2.0 MB\n"
-        "ghcr.io: 503 for the tags; attempt 2 of 5 in 1.0 s\n"
-        f"web  | pushed in 1.2 s: {DIGEST}\n"
-        "own  | failed: It has *** content.\n" + FAILURES
-    )
+    assert printed(Manner()) == (TABLE, PROGRESS + FAILURES)
 
 
-def test_quiet_is_the_result_and_what_went_wrong() -> None:
-    _, err = printed(Manner(quiet=True))
-    assert err == FAILURES
+@pytest.mark.usefixtures("no_rich")
+def test_a_dumb_terminal_gets_plain_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "dumb")
+    assert printed(Manner(), terminal=True) == (TABLE, PROGRESS + FAILURES)
 
 
-def test_json_has_the_notes_too() -> None:
-    out, _ = printed(Manner(json=True))
+def test_a_terminal_gets_live_lines_and_keeps_the_notes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("COLUMNS", "80")
+    out, err = printed(Manner(), terminal=True)
+    assert out == TABLE
+    before, _, after = err.rpartition("\x1b[2K")
+    assert after == FAILURES
+    assert "\x1b[?25h" in before
+    plain = ESCAPE.sub("", before)
+    assert plain.count("ghcr.io: 503 for the tags; attempt 2 of 5 in 1.0 s\n") == 1
+    assert "0.6 of 2.0 MB  pushed in 1.2 s" in plain
+    assert "mail" in plain
+    assert " | " not in plain
+
+
+def test_a_run_that_breaks_off_leaves_the_terminal_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm-256color")
+    out, err = Stream(terminal=True), Stream(terminal=True)
+
+    def break_off() -> None:
+        with observing(("web", "mail"), [], Manner(), out, err) as observer:
+            observer.sending("web", 500_000, 2_000_000)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        break_off()
+    assert "\x1b[?25h" in err.getvalue()
+    assert err.getvalue().endswith("\x1b[1A\x1b[2K")
+    assert out.getvalue() == ""
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_a_secret_shows_nowhere(terminal: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm-256color")
+    out, err = Stream(terminal=terminal), Stream(terminal=terminal)
+    with observing(("own",), ["s3cret"], Manner(), out, err) as observer:
+        observer.note("401 for s3c\x1b[1mret")
+        observer.service_finished(NotPublished("own", "ghcr.io/org/own", "No \x1b[1ms3cret.", None))
+    text = err.getvalue()
+    assert "401 for ***" in text
+    assert "failed: No ***." in text
+    assert "s3c" not in text
+    assert "\x1b[1m" not in text.replace("\x1b[1mown", "")
+
+
+@pytest.mark.usefixtures("no_rich")
+@pytest.mark.parametrize("terminal", [True, False])
+def test_quiet_is_the_result_and_what_went_wrong(terminal: bool) -> None:
+    assert printed(Manner(quiet=True), terminal=terminal) == (TABLE, FAILURES)
+
+
+@pytest.mark.usefixtures("no_rich")
+@pytest.mark.parametrize("terminal", [True, False])
+def test_json_has_the_notes_too(terminal: bool) -> None:
+    out, err = printed(Manner(json=True), terminal=terminal)
+    assert err == PROGRESS + FAILURES
     told = json.loads(out)
     assert told["notes"] == ["ghcr.io: 503 for the tags; attempt 2 of 5 in 1.0 s"]
     assert [image["outcome"] for image in told["images"]] == ["published"] * 3 + ["failed"] * 2
@@ -102,5 +160,6 @@ def test_json_has_the_notes_too() -> None:
 @pytest.mark.parametrize("text", ["\x1b[31mred\x1b[0m", "a\rb"])
 def test_nothing_that_a_terminal_obeys(text: str) -> None:
     err = io.StringIO()
-    observing(("web",), [], Manner(), io.StringIO(), err).note(text)
+    with observing(("web",), [], Manner(), io.StringIO(), err) as observer:
+        observer.note(text)
     assert err.getvalue().isprintable() or err.getvalue() in {"red\n", "b\n"}
