@@ -5,8 +5,10 @@ Its templates are its own, too, on the small base of tests/conftest.py, so that 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import pty
 import re
 import shutil
 import subprocess
@@ -73,6 +75,44 @@ class Running:
         return subprocess.CompletedProcess(self.process.args, self.process.returncode, stdout, stderr)
 
 
+class OnTerminal:
+    """A run of the tool on a terminal of its own, which goes on; ``screen`` is all that was written there."""
+
+    def __init__(self, arguments: tuple[str, ...], folder: Path, environ: Mapping[str, str]) -> None:
+        self.screen = bytearray()
+        self._keys, terminal = pty.openpty()
+        # setsid and TIOCSCTTY make it the controlling terminal, which turns ^C into SIGINT.
+        self._process = subprocess.Popen(
+            ["setsid", "--ctty", "--wait", TOOL, *arguments],
+            cwd=folder,
+            env={**environ, "TERM": "xterm", "COLUMNS": "100"},
+            stdin=terminal, stdout=terminal, stderr=terminal,
+        )  # fmt: skip
+        os.close(terminal)
+        self._reader = threading.Thread(target=self._read)
+        self._reader.start()
+
+    def press(self, key: bytes) -> None:
+        os.write(self._keys, key)
+
+    def ended(self, seconds: float = DEADLINE) -> int:
+        """The exit code, once it ended by itself."""
+        return self._process.wait(seconds)
+
+    def close(self) -> None:
+        """End it where it still runs."""
+        if self._process.poll() is None:
+            self._process.kill()
+            self._process.wait()
+        self._reader.join(DEADLINE)
+        os.close(self._keys)
+
+    def _read(self) -> None:
+        with contextlib.suppress(OSError):  # a terminal's end, once nobody has it open
+            while chunk := os.read(self._keys, 65536):
+                self.screen.extend(chunk)
+
+
 @dataclass(frozen=True)
 class Shop:
     """The project: services ``alpha`` and ``beta``, which share the folder ``shared``."""
@@ -126,6 +166,15 @@ class Shop:
         run = Running(process, stdin)
         self.runs.append(run)
         return run
+
+    @contextlib.contextmanager
+    def on_terminal(self, *arguments: str) -> Iterator[OnTerminal]:
+        """A run of the tool on a terminal of its own; what is on the screen is complete after the block."""
+        run = OnTerminal(arguments, self.folder, self.live.environ)
+        try:
+            yield run
+        finally:
+            run.close()
 
     def run(
         self, *arguments: str, stdin: str = "", **changes: str | None

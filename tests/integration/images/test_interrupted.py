@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
-import pty
 import select
 import signal
 import socket
-import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from ..shop import DEADLINE, TOOL, Shop, processes, seconds_hidden, until
+from ..shop import DEADLINE, Shop, processes, seconds_hidden, until
 
 START = (
     "Start Docker, or name a running engine in DOCKER_HOST; in a checkout of the project, "
@@ -111,34 +108,11 @@ def test_what_was_complete_stays_complete(long_here: Shop, forever: str) -> None
 
 def test_ctrl_c_on_a_terminal(long_here: Shop, forever: str) -> None:
     """The terminal's own Ctrl-C reaches the program, which leaves the cursor visible."""
-    master, terminal = pty.openpty()
-    # setsid and TIOCSCTTY make it the controlling terminal, which turns ^C into SIGINT.
-    process = subprocess.Popen(
-        ["setsid", "--ctty", "--wait", TOOL, "images", "v1.0.0"],
-        cwd=long_here.folder,
-        env={**long_here.live.environ, "TERM": "xterm", "COLUMNS": "100"},
-        stdin=terminal, stdout=terminal, stderr=terminal,
-    )  # fmt: skip
-    os.close(terminal)
-    screen = bytearray()
-
-    def read() -> None:
-        with contextlib.suppress(OSError):
-            while chunk := os.read(master, 65536):
-                screen.extend(chunk)
-
-    reader = threading.Thread(target=read)
-    reader.start()
-    try:
+    with long_here.on_terminal("images", "v1.0.0") as run:
         wait_for_step(forever)
-        os.write(master, b"\x03")
-        assert process.wait(DEADLINE) == 130
-    finally:
-        if process.poll() is None:
-            process.kill()
-            process.wait()
-        reader.join(DEADLINE)
-        os.close(master)
+        run.press(b"\x03")
+        assert run.ended() == 130
+    screen = run.screen
     assert screen.rstrip().endswith(b"streamflow-build: Interrupted.")
     assert screen.rfind(b"\x1b[?25h") > screen.rfind(b"\x1b[?25l") >= 0
     assert_nothing_left(long_here, forever)
