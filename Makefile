@@ -21,7 +21,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 unexport PYTHONDONTWRITEBYTECODE
 ENGINE = eval "$$(scripts/engine env)"
 
-.PHONY: images dev test lint bench bench-services screenshots lock services-lock schema render clean engine \
+.PHONY: images dev test lint bench bench-pushes bench-services screenshots lock services-lock schema render clean engine \
   infrastructure
 
 images: $(READY) engine
@@ -48,6 +48,10 @@ lint: $(READY)
 
 bench: $(READY) engine
 	@$(ENGINE); $(BIN)/python bench/run.py
+
+bench-pushes: $(READY) engine
+	@scripts/registry > /dev/null
+	@$(ENGINE); $(BIN)/python bench/pushes.py
 
 bench-services: $(READY) infrastructure
 	@$(ENGINE); $(BIN)/python bench/services/run.py

@@ -21,16 +21,16 @@ def document(results: Results, targets: Sequence[Target]) -> str:
         [
             INTRODUCTION.read_text().format(surroundings=_surroundings(results)),
             "## Targets\n",
-            *_table("| target | at most | reached | met |", _target_rows(targets)),
+            *table("| target | at most | reached | met |", _target_rows(targets)),
             "\n## Times\n",
-            *_table(
+            *table(
                 "| case | way | runs | seconds | to the shell loop | to bake | CPU, s | memory, MB |",
                 _time_rows(results),
             ),
             *_failures(results),
             "\n## Images\n",
             "Megabytes (10^6 bytes), unpacked. Unique: each layer beyond the base counted once.\n",
-            *_table(_image_head(results), _image_rows(results)),
+            *table(_image_head(results), _image_rows(results)),
             "",
         ]
     )
@@ -75,22 +75,27 @@ def _image_rows(results: Results) -> Iterator[Sequence[str]]:
         yield way, *(f"{figure / 1e6:.1f}" for figure in figures)
 
 
-def _table(head: str, rows: Iterable[Sequence[str]]) -> list[str]:
+def table(head: str, rows: Iterable[Sequence[str]]) -> list[str]:
+    """The lines of a table."""
     rule = "|" + " --- |" * (head.count("|") - 1)
     return [head, rule, *(f"| {' | '.join(row)} |" for row in rows)]
 
 
 def _surroundings(results: Results) -> str:
-    engine = json.loads(_output("docker", "info", "--format", "{{json .}}"))
     buildx = _output("docker", "buildx", "version").split()[1]
     compose = _output("docker", "compose", "version", "--short").strip()
     base = "a stand-in made of Debian packages" if results.held[TOOL].stand_in else "from its registry"
+    return f"{machine()} buildx {buildx}, compose {compose}. The base is {base}."
+
+
+def machine() -> str:
+    """What a run was made on, and of which commit, in sentences."""
+    engine = json.loads(_output("docker", "info", "--format", "{{json .}}"))
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return (
         f"{datetime.now(UTC):%Y-%m-%d}, commit {_commit()}. {os.cpu_count()} cores ({_processor()}), "
         f"{memory:.0f} GB of memory, {platform.system()}; Docker Engine {engine['ServerVersion']} "
-        f"({engine['Driver']}), buildx {buildx}, compose {compose}; Python {platform.python_version()}. "
-        f"The base is {base}."
+        f"({engine['Driver']}); Python {platform.python_version()}."
     )
 
 
