@@ -6,6 +6,7 @@ import os
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import chain
 
 from isal import isal_zlib
 
@@ -21,7 +22,8 @@ def packed(pieces: Iterable[bytes]) -> Iterator[bytes]:
     cores = os.cpu_count() or 1
     with ThreadPoolExecutor(max_workers=cores, thread_name_prefix="pack") as pool:
         waiting: deque[Future[bytes]] = deque()
-        for piece in pieces:
+        left = iter(pieces)
+        for piece in chain([next(left, b"")], left):  # no bytes at all would be no gzip
             waiting.append(pool.submit(_member, piece))
             if len(waiting) > 2 * cores:
                 yield waiting.popleft().result()
