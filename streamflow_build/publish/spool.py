@@ -83,10 +83,7 @@ class Spool:
             file = tempfile.TemporaryFile()  # noqa: SIM115 - blobs are read from it as long as there are any
             self._engine.export(images, partial(self._take, _Writer(file), frozenset(images), layers))
         except OSError as error:
-            trouble = RegistryError(
-                f"The layers can't be kept in {tempfile.gettempdir()} until they are sent: {error.strerror}.",
-                hint="Make room there, or name another folder in TMPDIR.",
-            )
+            trouble = _no_room("", error)
         except BaseException as error:  # noqa: BLE001 - whoever waits for a blob raises it
             trouble = error
         self._end(trouble)
@@ -147,8 +144,7 @@ class _Writer:
             pieces = _hashed(pieces, given)
         for piece in packed(pieces) if pack else pieces:
             made.update(piece)
-            self._file.write(piece)
-        self._file.flush()
+            self._keep(piece)
         digest = f"sha256:{made.hexdigest()}"
         if not pack and named not in {None, digest}:
             raise EngineError(
@@ -157,6 +153,20 @@ class _Writer:
         end = self._file.tell()
         blob = Blob(digest, end - start, partial(_pieces, self._file, start, end))
         return named or (f"sha256:{given.hexdigest()}" if pack else digest), blob
+
+    def _keep(self, piece: bytes) -> None:
+        try:
+            self._file.write(piece)
+            self._file.flush()
+        except OSError as error:  # which would be taken for the engine's end
+            raise _no_room(f" in {tempfile.gettempdir()}", error) from error
+
+
+def _no_room(where: str, error: OSError) -> RegistryError:
+    return RegistryError(
+        f"The layers can't be kept{where} until they are sent: {error.strerror}.",
+        hint="Make room there, or name another folder in TMPDIR.",
+    )
 
 
 def _hashed(pieces: Iterable[bytes], digest: hashlib._Hash) -> Iterator[bytes]:

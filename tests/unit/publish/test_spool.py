@@ -1,0 +1,266 @@
+"""What the engine gives out, as it is kept until it is sent."""
+
+from __future__ import annotations
+
+import errno
+import gzip
+import hashlib
+import io
+import json
+import os
+import tempfile
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import IO
+
+import pytest
+
+from streamflow_build.engine.fake import FakeEngine
+from streamflow_build.engine.interface import TakeFile
+from streamflow_build.errors import EngineError, Interrupted, RegistryError
+from streamflow_build.publish import spool as module
+from streamflow_build.publish.spool import Blob, Spool
+from streamflow_build.registry.repository import CHUNK
+
+SECONDS = 10
+
+
+def digest(content: bytes) -> str:
+    return f"sha256:{hashlib.sha256(content).hexdigest()}"
+
+
+def path(content: bytes) -> str:
+    """Where Engine 25 and later have it in the archive."""
+    return f"blobs/sha256/{digest(content).partition(':')[2]}"
+
+
+BASE, OWN = b"base" * 300_000, b"own" * 100
+CONFIG = json.dumps({"rootfs": {"type": "layers", "diff_ids": [digest(BASE), digest(OWN)]}}).encode()
+IMAGE = digest(CONFIG)
+BOTH = frozenset({digest(BASE), digest(OWN)})
+NEW = ((path(BASE), BASE), (path(OWN), OWN), (path(CONFIG), CONFIG), ("manifest.json", b"[]"))
+OLD = (("a/layer.tar", BASE), ("b/layer.tar", OWN), (f"{IMAGE[7:]}.json", CONFIG), ("manifest.json", b"[]"))
+LAYOUTS = pytest.mark.parametrize("files", [NEW, OLD], ids=["since Engine 25", "before"])
+
+
+@pytest.fixture(autouse=True)
+def _files_end_with_the_test(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A spool's file ends with the process."""
+    made: list[IO[bytes]] = []
+    original = tempfile.TemporaryFile
+
+    def make() -> IO[bytes]:
+        made.append(original())
+        return made[-1]
+
+    monkeypatch.setattr(module.tempfile, "TemporaryFile", make)
+    yield
+    for thread in threading.enumerate():
+        if thread.name == "export":
+            thread.join(SECONDS)
+    for file in made:
+        file.close()
+
+
+class Giving(FakeEngine):
+    """An engine whose archive has those files, and ends with an error where one is given.
+
+    Like the real one it takes an OSError for its own end, wherever it comes from.
+    """
+
+    def __init__(self, *files: tuple[str, bytes], end: BaseException | None = None) -> None:
+        super().__init__()
+        self._files = files
+        self._end = end
+        self.asked: list[tuple[str, ...]] = []
+
+    def export(self, images: tuple[str, ...], take: TakeFile) -> None:
+        self.asked.append(images)
+        try:
+            for name, content in self._files:
+                take(name, io.BytesIO(content))
+        except OSError as error:
+            raise EngineError(f"The engine went away: {error.strerror}.") from error
+        if self._end is not None:
+            raise self._end
+
+
+class Waiting(FakeEngine):
+    """An engine that gives nothing until it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.begun, self.goes_on = threading.Event(), threading.Event()
+
+    def export(self, images: tuple[str, ...], take: TakeFile) -> None:  # noqa: ARG002
+        self.begun.set()
+        assert self.goes_on.wait(SECONDS)
+        take(path(CONFIG), io.BytesIO(CONFIG))
+
+
+def spooled(
+    *files: tuple[str, bytes], layers: frozenset[str] | None = BOTH, end: BaseException | None = None
+) -> Spool:
+    made = Spool(Giving(*files, end=end))
+    made.begin((IMAGE,), layers)
+    return made
+
+
+def blob(spool: Spool, name: str) -> Blob:
+    """A blob, which must not be waited for forever."""
+    pool = ThreadPoolExecutor(max_workers=1)
+    try:
+        return pool.submit(spool.blob, name).result(SECONDS)
+    finally:
+        spool.cancel()
+        pool.shutdown()
+
+
+@LAYOUTS
+def test_layers_are_packed_and_the_configuration_is_as_it_was(files: tuple[tuple[str, bytes], ...]) -> None:
+    spool = spooled(*files)
+    for layer in (BASE, OWN):
+        found = spool.blob(digest(layer))
+        content = found.read()
+        assert (found.digest, found.size) == (digest(content), len(content))
+        assert gzip.decompress(content) == layer
+    config = spool.blob(IMAGE)
+    assert (config.digest, config.size, config.read()) == (IMAGE, len(CONFIG), CONFIG)
+
+
+@LAYOUTS
+def test_a_blob_is_read_from_its_beginning_each_time(files: tuple[tuple[str, bytes], ...]) -> None:
+    found = spooled(*files).blob(digest(BASE))
+    started = found.content()
+    next(started)
+    assert gzip.decompress(found.read()) == gzip.decompress(found.read()) == BASE
+
+
+def test_a_large_blob_comes_in_pieces() -> None:
+    noise = os.urandom(2 * CHUNK + 1)
+    found = spooled((path(noise), noise), layers=None).blob(digest(noise))
+    assert [len(piece) for piece in found.content()] == [CHUNK, CHUNK, 1]
+    assert found.read() == noise
+
+
+def test_only_the_layers_that_are_asked_for_are_kept() -> None:
+    spool = spooled(*NEW, layers=frozenset({digest(OWN)}))
+    assert gzip.decompress(spool.blob(digest(OWN)).read()) == OWN
+    with pytest.raises(EngineError):
+        spool.blob(digest(BASE))
+
+
+def test_of_the_containerd_store_all_is_kept_as_it_is() -> None:
+    packed = gzip.compress(OWN)
+    manifest = b'{"schemaVersion": 2}'
+    spool = spooled(
+        (path(packed), packed), (path(CONFIG), CONFIG), (path(manifest), manifest), ("index.json", b"{}"),
+        layers=None,
+    )  # fmt: skip
+    for content in (packed, CONFIG, manifest):
+        found = spool.blob(digest(content))
+        assert (found.digest, found.read()) == (digest(content), content)
+    with pytest.raises(EngineError):
+        spool.blob(digest(b"{}"))
+
+
+def test_the_engine_is_asked_once_for_all_images() -> None:
+    engine = Giving(*NEW)
+    spool = Spool(engine)
+    spool.begin((IMAGE, "sha256:other"), BOTH)
+    spool.blob(IMAGE)
+    spool.blob(digest(BASE))
+    assert engine.asked == [(IMAGE, "sha256:other")]
+
+
+@pytest.mark.parametrize("layers", [BOTH, None], ids=["packed", "as it is"])
+def test_a_damaged_blob(layers: frozenset[str] | None) -> None:
+    spool = spooled((path(BASE), BASE[:-1] + b"!"), *NEW[1:], layers=layers)
+    with pytest.raises(EngineError) as caught:
+        blob(spool, digest(BASE))
+    assert str(caught.value) == (
+        f"The Docker Engine gave out {digest(BASE)} damaged.\nLook at the engine's disk."
+    )
+
+
+@LAYOUTS
+def test_a_blob_that_does_not_come(files: tuple[tuple[str, bytes], ...]) -> None:
+    spool = spooled(*files[1:])
+    assert spool.blob(IMAGE).size == len(CONFIG)
+    with pytest.raises(EngineError) as caught:
+        blob(spool, digest(BASE))
+    assert str(caught.value) == (
+        f"The Docker Engine gave out an image without {digest(BASE)}, which belongs to it.\n"
+        "Build the image again with --no-cache: the engine doesn't have all of it."
+    )
+
+
+def test_what_came_before_the_engine_went_away_can_be_sent() -> None:
+    spool = spooled(NEW[0], end=EngineError("The engine went away."))
+    assert gzip.decompress(spool.blob(digest(BASE)).read()) == BASE
+    for name in (digest(OWN), IMAGE):
+        with pytest.raises(EngineError, match=r"^The engine went away\.$"):
+            blob(spool, name)
+
+
+@pytest.mark.parametrize("layers", [BOTH, None], ids=["packed", "as it is"])
+def test_no_room(layers: frozenset[str] | None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with Path("/dev/full").open("r+b", buffering=0) as full:
+        monkeypatch.setattr(module.tempfile, "TemporaryFile", lambda: full)
+        with pytest.raises(RegistryError) as caught:
+            blob(spooled(*NEW, layers=layers), IMAGE)
+    assert str(caught.value) == (
+        f"The layers can't be kept in {tmp_path} until they are sent: No space left on device.\n"
+        "Make room there, or name another folder in TMPDIR."
+    )
+
+
+def test_no_folder_to_keep_anything_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What Python says where every folder that it knows is full."""
+
+    def none() -> str:
+        raise FileNotFoundError(errno.ENOENT, "No usable temporary directory found in ['/tmp']")
+
+    monkeypatch.setattr(tempfile, "gettempdir", none)
+    with pytest.raises(RegistryError) as caught:
+        blob(spooled(*NEW), IMAGE)
+    assert str(caught.value) == (
+        "The layers can't be kept until they are sent: No usable temporary directory found in ['/tmp'].\n"
+        "Make room there, or name another folder in TMPDIR."
+    )
+
+
+def test_nothing_stays_on_the_disk(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    spool = spooled(*NEW)
+    assert spool.blob(IMAGE).read() == CONFIG
+    assert not list(tmp_path.iterdir())
+    held = {str(each.readlink()) for each in Path("/proc/self/fd").iterdir() if each.is_symlink()}
+    assert any(name.startswith(f"{tmp_path}/") for name in held)
+
+
+def test_cancelled_while_a_blob_is_waited_for() -> None:
+    engine = Waiting()
+    spool = Spool(engine)
+    spool.begin((IMAGE,), BOTH)
+    with ThreadPoolExecutor() as pool:
+        asked = [pool.submit(spool.blob, name) for name in (IMAGE, digest(BASE))]
+        assert engine.begun.wait(SECONDS)
+        assert not any(each.done() for each in asked)
+        spool.cancel()
+        for each in asked:
+            assert isinstance(each.exception(SECONDS), Interrupted)
+    engine.goes_on.set()
+
+
+def test_cancelled_before_a_blob_is_asked_for() -> None:
+    engine = Waiting()
+    spool = Spool(engine)
+    spool.begin((IMAGE,), BOTH)
+    spool.cancel()
+    with pytest.raises(Interrupted):
+        spool.blob(IMAGE)
+    engine.goes_on.set()
