@@ -213,6 +213,8 @@ def _of_context(name: str | None) -> dict[str, Any]:
 def _reason(error: BaseException) -> str:
     """The system's own words, which requests and urllib3 wrap several times."""
     while True:
+        if isinstance(error, http.client.IncompleteRead):
+            return "the connection broke off"  # its own words count bytes, or are int()'s
         wrapped = next((argument for argument in error.args if isinstance(argument, BaseException)), None)
         hidden = None if error.__suppress_context__ else error.__context__
         below = wrapped or error.__cause__ or hidden
