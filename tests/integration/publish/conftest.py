@@ -40,6 +40,12 @@ class Clients:
         assert done.returncode == code, done.stderr
         return done.stdout.strip()
 
+    def skopeo(self, *arguments: str) -> str:
+        command = [self.programs / "skopeo", "--insecure-policy", *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
     def digests(self, host: str, shop: Shop, *tags: str) -> dict[str, dict[str, str]]:
         """By tag, what crane says each service's is on; a tag that isn't there is missing."""
         return {
