@@ -25,6 +25,8 @@ import jwt
 USER, PASSWORD = "me", "s3cret-of-the-registry"
 # Of that password, by bcrypt.
 HTPASSWD = "me:$2b$05$VyRBAYFnnqtHgCNSKFGNCu0sjSNQYACq.6Wi6gXUGMZI.Oj0x6mNC\n"
+Act = Callable[[socket.socket, socket.socket, bytes], bool]
+"""What befalls a request: see Fault."""
 TLS_HELLO = b"\x16"
 ISSUER, SERVICE = "streamflow-tests", "registry-of-the-tests"
 
@@ -201,7 +203,7 @@ class Fault:
     """
 
     match: str
-    act: Callable[[socket.socket, socket.socket, bytes], bool]
+    act: Act
     times: int = 1
     after: int = 0
     seen: int = 0
@@ -299,9 +301,7 @@ def pipe(source: socket.socket, sink: socket.socket) -> None:
         sink.shutdown(socket.SHUT_WR)
 
 
-def answers(
-    status: str, *headers: str, body: bytes = b""
-) -> Callable[[socket.socket, socket.socket, bytes], bool]:
+def answers(status: str, *headers: str, body: bytes = b"") -> Act:
     """The registry isn't asked; this is the answer."""
     lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", "Connection: close", *headers, "", ""]
 
@@ -326,7 +326,7 @@ def cuts(near: socket.socket, far: socket.socket, head: bytes) -> bool:
     return True
 
 
-def stalls(seconds: float) -> Callable[[socket.socket, socket.socket, bytes], bool]:
+def stalls(seconds: float) -> Act:
     """Nothing comes for so long, and then the end."""
 
     def act(near: socket.socket, _far: socket.socket, _head: bytes) -> bool:
@@ -340,7 +340,7 @@ def stalls(seconds: float) -> Callable[[socket.socket, socket.socket, bytes], bo
     return act
 
 
-def comes_late(seconds: float) -> Callable[[socket.socket, socket.socket, bytes], bool]:
+def comes_late(seconds: float) -> Act:
     """The registry gets the request so much later."""
 
     def act(_near: socket.socket, _far: socket.socket, _head: bytes) -> bool:
@@ -350,7 +350,7 @@ def comes_late(seconds: float) -> Callable[[socket.socket, socket.socket, bytes]
     return act
 
 
-def changes(pattern: bytes, by: bytes) -> Callable[[socket.socket, socket.socket, bytes], bool]:
+def changes(pattern: bytes, by: bytes) -> Act:
     """The registry's answer comes with something in its head changed."""
 
     def act(near: socket.socket, far: socket.socket, head: bytes) -> bool:
@@ -358,6 +358,18 @@ def changes(pattern: bytes, by: bytes) -> Callable[[socket.socket, socket.socket
         far.sendall(b"\r\n".join([first, b"Connection: close", rest]))
         answer, body = read_head(far)
         near.sendall(re.sub(pattern, by, answer) + body)
+        pipe(far, near)
+        return True
+
+    return act
+
+
+def asks_instead(pattern: bytes, by: bytes) -> Act:
+    """The registry is asked for something else, by a request without a body."""
+
+    def act(near: socket.socket, far: socket.socket, head: bytes) -> bool:
+        first, _, rest = head.partition(b"\r\n")
+        far.sendall(b"\r\n".join([re.sub(pattern, by, first), b"Connection: close", rest]))
         pipe(far, near)
         return True
 

@@ -13,7 +13,7 @@ import pytest
 
 from ..shop import Shop, until
 from .conftest import SERVICES, Clients, pushed
-from .registries import Fault, Gate, Process, answers, changes, cuts, stalls
+from .registries import Act, Fault, Gate, Process, answers, changes, cuts, stalls
 
 SERIES = ("v1.0.0", "1.0.0", "1.0", "1", "latest")
 KINDS = {
@@ -122,6 +122,27 @@ def test_a_connection_that_stalls(built_here: Shop, gate: Gate, registry: Proces
 
     assert done.returncode == 0
     assert f"{gate.host} did not answer in time; attempt 2 of 5" in done.stderr
+    whole(built_here, registry.host, clients)
+
+
+@pytest.mark.parametrize(
+    "act",
+    [answers("405 Method Not Allowed"), answers("500 Internal Server Error"), cuts],
+    ids=["405", "500", "cut"],
+)
+def test_a_registry_that_lets_nothing_be_deleted(
+    act: Act, built_here: Shop, gate: Gate, registry: Process, clients: Clients
+) -> None:
+    """An upload is begun and given up, to see whether the user may write; that it can't be given up is no matter."""
+    fault = Fault("DELETE .*", act, times=99)
+    gate.faults.append(fault)
+
+    done = built_here.run("push", f"{gate.host}/team")
+
+    assert done.returncode == 0, done.stderr
+    assert fault.befallen == len(SERVICES)
+    assert "DELETE" not in done.stderr
+    assert "attempt" not in done.stderr
     whole(built_here, registry.host, clients)
 
 
