@@ -94,7 +94,7 @@ def test_of_a_second_version_only_what_is_new_is_sent(  # noqa: PLR0913, PLR0917
     clients: Clients,
     little_room: Path,
 ) -> None:
-    """There is no room for the base, which so can't have been packed."""
+    """There is no room for the base, which isn't packed either."""
     pushed(built_here, registry.host)
     before = blobs(clients, built_here, registry.host, "v1.0.0")
     if elsewhere:

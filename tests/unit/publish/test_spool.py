@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import errno
 import gzip
-import hashlib
 import io
 import json
 import os
 import tempfile
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import IO
 
 import pytest
 
@@ -24,16 +21,9 @@ from streamflow_build.publish import spool as module
 from streamflow_build.publish.spool import Blob, Spool
 from streamflow_build.registry.repository import CHUNK
 
+from .giving import Giving, digest, path
+
 SECONDS = 10
-
-
-def digest(content: bytes) -> str:
-    return f"sha256:{hashlib.sha256(content).hexdigest()}"
-
-
-def path(content: bytes) -> str:
-    """Where Engine 25 and later have it in the archive."""
-    return f"blobs/sha256/{digest(content).partition(':')[2]}"
 
 
 BASE, OWN = b"base" * 300_000, b"own" * 100
@@ -43,48 +33,6 @@ BOTH = frozenset({digest(BASE), digest(OWN)})
 NEW = ((path(BASE), BASE), (path(OWN), OWN), (path(CONFIG), CONFIG), ("manifest.json", b"[]"))
 OLD = (("a/layer.tar", BASE), ("b/layer.tar", OWN), (f"{IMAGE[7:]}.json", CONFIG), ("manifest.json", b"[]"))
 LAYOUTS = pytest.mark.parametrize("files", [NEW, OLD], ids=["since Engine 25", "before"])
-
-
-@pytest.fixture(autouse=True)
-def _files_end_with_the_test(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A spool's file ends with the process."""
-    made: list[IO[bytes]] = []
-    original = tempfile.TemporaryFile
-
-    def make() -> IO[bytes]:
-        made.append(original())
-        return made[-1]
-
-    monkeypatch.setattr(module.tempfile, "TemporaryFile", make)
-    yield
-    for thread in threading.enumerate():
-        if thread.name == "export":
-            thread.join(SECONDS)
-    for file in made:
-        file.close()
-
-
-class Giving(FakeEngine):
-    """An engine whose archive has those files, and ends with an error where one is given.
-
-    Like the real one it takes an OSError for its own end, wherever it comes from.
-    """
-
-    def __init__(self, *files: tuple[str, bytes], end: BaseException | None = None) -> None:
-        super().__init__()
-        self._files = files
-        self._end = end
-        self.asked: list[tuple[str, ...]] = []
-
-    def export(self, images: tuple[str, ...], take: TakeFile) -> None:
-        self.asked.append(images)
-        try:
-            for name, content in self._files:
-                take(name, io.BytesIO(content))
-        except OSError as error:
-            raise EngineError(f"The engine went away: {error.strerror}.") from error
-        if self._end is not None:
-            raise self._end
 
 
 class Waiting(FakeEngine):
