@@ -75,7 +75,9 @@ class Spool:
 
     def cancel(self) -> None:
         """Wait for nothing any more."""
-        self._end(Interrupted("Interrupted."))
+        with self._changed:
+            self._trouble = self._trouble or Interrupted("Interrupted.")
+            self._changed.notify_all()
 
     def _run(self, images: tuple[str, ...], layers: frozenset[str] | None) -> None:
         trouble: BaseException | None = None
@@ -111,9 +113,13 @@ class Spool:
             wanted = pack or named in images or (named is None and path.endswith(".json"))
         if not wanted or not self._is_first(named):
             return
-        name, blob = writer.write(content, named, pack=pack)
+        digest, blob = writer.write(content, pack=pack)
+        if named not in {None, digest}:
+            raise EngineError(
+                f"The Docker Engine gave out {named} damaged.", hint="Look at the engine's disk."
+            )
         with self._changed:
-            self._blobs[name] = blob
+            self._blobs[digest] = blob
             self._changed.notify_all()
 
     def _is_first(self, named: str | None) -> bool:
@@ -132,27 +138,17 @@ class _Writer:
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
 
-    def write(self, content: IO[bytes], named: str | None, *, pack: bool) -> tuple[str, Blob]:
-        """The digest of what it was given, and the blob that it made of it. Raises EngineError for another digest.
-
-        The engine itself sees to a layer's that it unpacks, so that is believed where it is named.
-        """
+    def write(self, content: IO[bytes], *, pack: bool) -> tuple[str, Blob]:
+        """The digest of what it was given, and the blob that it made of it."""
         start = self._file.tell()
-        pieces = iter(partial(content.read, MEMBER), b"")
         given, made = hashlib.sha256(), hashlib.sha256()
-        if pack and named is None:
-            pieces = _hashed(pieces, given)
+        pieces = _hashed(iter(partial(content.read, MEMBER), b""), given)
         for piece in packed(pieces) if pack else pieces:
             made.update(piece)
             self._keep(piece)
-        digest = f"sha256:{made.hexdigest()}"
-        if not pack and named not in {None, digest}:
-            raise EngineError(
-                f"The Docker Engine gave out {named} damaged.", hint="Look at the engine's disk."
-            )
         end = self._file.tell()
-        blob = Blob(digest, end - start, partial(_pieces, self._file, start, end))
-        return named or (f"sha256:{given.hexdigest()}" if pack else digest), blob
+        blob = Blob(f"sha256:{made.hexdigest()}", end - start, partial(_pieces, self._file, start, end))
+        return f"sha256:{given.hexdigest()}", blob
 
     def _keep(self, piece: bytes) -> None:
         try:

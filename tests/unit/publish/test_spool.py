@@ -52,7 +52,7 @@ def spooled(
     *files: tuple[str, bytes], layers: frozenset[str] | None = BOTH, end: BaseException | None = None
 ) -> Spool:
     made = Spool(Giving(*files, end=end))
-    made.begin((IMAGE,), layers)
+    made.begin(((IMAGE,),), layers)
     return made
 
 
@@ -114,13 +114,13 @@ def test_of_the_containerd_store_all_is_kept_as_it_is() -> None:
         spool.blob(digest(b"{}"))
 
 
-def test_the_engine_is_asked_once_for_all_images() -> None:
+def test_a_layer_that_two_exports_have_is_packed_once() -> None:
     engine = Giving(*NEW)
     spool = Spool(engine)
-    spool.begin((IMAGE, "sha256:other"), BOTH)
-    spool.blob(IMAGE)
-    spool.blob(digest(BASE))
-    assert engine.asked == [(IMAGE, "sha256:other")]
+    spool.begin(((IMAGE,), ("sha256:other", "sha256:further")), BOTH)
+    for name in (IMAGE, digest(BASE), digest(OWN)):
+        spool.blob(name)
+    assert sorted(engine.asked) == [(IMAGE,), ("sha256:other", "sha256:further")]
 
 
 @pytest.mark.parametrize("layers", [BOTH, None], ids=["packed", "as it is"])
@@ -193,7 +193,7 @@ def test_nothing_stays_on_the_disk(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
 def test_cancelled_while_a_blob_is_waited_for() -> None:
     engine = Waiting()
     spool = Spool(engine)
-    spool.begin((IMAGE,), BOTH)
+    spool.begin(((IMAGE,),), BOTH)
     with ThreadPoolExecutor() as pool:
         asked = [pool.submit(spool.blob, name) for name in (IMAGE, digest(BASE))]
         assert engine.begun.wait(SECONDS)
@@ -207,7 +207,7 @@ def test_cancelled_while_a_blob_is_waited_for() -> None:
 def test_cancelled_before_a_blob_is_asked_for() -> None:
     engine = Waiting()
     spool = Spool(engine)
-    spool.begin((IMAGE,), BOTH)
+    spool.begin(((IMAGE,),), BOTH)
     spool.cancel()
     with pytest.raises(Interrupted):
         spool.blob(IMAGE)
