@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 
 import pytest
@@ -49,13 +48,6 @@ def test_a_wait_that_is_too_long_is_not_waited() -> None:
         Patience(pytest.fail).run("web", failing(1, after=61.0, hint="Log in."))
     assert caught.value.message == "web: 503 for the tags, and the registry asks to wait 61 s."
     assert caught.value.hint == "Log in."
-
-
-def test_after_long_attempts_there_is_one_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = iter(range(0, 10_000, 70))
-    monkeypatch.setattr(retry.time, "monotonic", lambda: float(next(clock)))
-    with pytest.raises(RegistryError, match=re.escape("(2 attempts)")):
-        Patience(lambda _: None).run("web", failing(5))
 
 
 def test_what_is_not_transient_comes_at_once() -> None:
