@@ -31,7 +31,12 @@ from streamflow_build.model.version import Version
 DOCUMENT = Path(__file__).with_name("pushes.md")
 VERSION, NEXT = "v1.0.0", "v1.1.0"
 FIRST, AGAIN, PROMOTE = "first push", "again, nothing new", "promote"
-SEQUENCE, PARALLEL, TOOL = "docker push, in sequence", "docker push, in parallel", "streamflow-build"
+SEQUENCE, PARALLEL, ALL_TAGS, TOOL = WAYS = (
+    "docker push, in sequence",
+    "docker push, in parallel",
+    "docker push --all-tags, in sequence",
+    "streamflow-build",
+)
 TURNS = 9
 NO_LAYER = 100_000
 """Bytes that a configuration or a manifest has at most."""
@@ -45,7 +50,8 @@ Written by `make bench-pushes`; edits are lost. Compare ratios, which hold from 
 The five images, built before, go to docker-registry on the loopback address, an empty one for each turn. The ways take
 turns, forwards and backwards.
 
-- **first push**: five images to an empty registry; by `docker push` one tag of each, by streamflow-build all {tags}.
+- **first push**: five images to an empty registry; by `docker push` one tag of each, unless it says `--all-tags`, by
+  streamflow-build all {tags}, which it reads back.
 - **again, nothing new**: the same once more; by `docker push` all {references} references, one after the other.
 - **promote**: `streamflow-build promote {version} {next}` in the same registry.
 
@@ -109,7 +115,8 @@ class _Bench:
                 self.promoted.append(sum(size for size in anew if size > NO_LAYER))
                 return
             with _tagged(self.images, names, self.tags):
-                once = [f"docker push --quiet {name}:{VERSION}" for name in names]
+                what = [f"--all-tags {name}" if way == ALL_TAGS else f"{name}:{VERSION}" for name in names]
+                once = [f"docker push --quiet {each}" for each in what]
                 self._note(
                     FIRST,
                     way,
@@ -144,9 +151,8 @@ def _run(turns: int) -> str:
     with tempfile.TemporaryDirectory(prefix="streamflow-bench-") as folder:
         bench = _Bench(Path(folder))
         bench.build()
-        ways = (SEQUENCE, PARALLEL, TOOL)
         for turn in range(turns):
-            for way in ways[::-1] if turn % 2 else ways:
+            for way in WAYS[::-1] if turn % 2 else WAYS:
                 bench.turn(way)
     return _document(bench, turns)
 
