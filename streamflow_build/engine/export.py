@@ -35,7 +35,7 @@ class Exports:
         connection = self._connection
         try:
             with connection.errors(during=" during an export"), self._begun(images) as response:
-                for name, content in _files(response.raw):
+                for name, content in _files(_Stream(response)):
                     take(name, content)
         except (APIError, EngineError, tarfile.TarError) as error:
             if self._cancelled:
@@ -69,6 +69,17 @@ class Exports:
             with self._lock:
                 self._running.discard(response)
             response.close()
+
+
+class _Stream:
+    """An answer as tarfile reads a stream: as it comes, since each copy counts where there are gigabytes."""
+
+    def __init__(self, response: requests.Response) -> None:
+        self._pieces = response.iter_content(_CHUNK)
+
+    def read(self, _: int) -> bytes:
+        """The next piece; none at the end."""
+        return next(self._pieces, b"")
 
 
 def _files(archive: Any) -> Iterator[tuple[str, IO[bytes]]]:

@@ -117,10 +117,9 @@ class EngineImage:
         content = self._spool.blob(self._image.id).read()
         manifest = Manifest.of(content)
         if manifest is None:
-            layers = self._place(repository, self._image.diff_ids, count)
             config = Descriptor(digest_of(content), len(content), OCI_CONFIG)
             repository.upload(config, lambda: [content])
-            manifest = image_manifest(config, layers)
+            manifest = image_manifest(config, self._place(repository, self._image.diff_ids, count))
         else:
             self._put_parts(repository, manifest, count)
         repository.put(tag, manifest)
