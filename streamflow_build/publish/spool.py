@@ -43,7 +43,6 @@ class Spool:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._changed = threading.Condition()
-        self._one_at_a_time = threading.Lock()
         self._running = 0
         self._taken: set[str] = set()
         self._blobs: dict[str, Blob] = {}

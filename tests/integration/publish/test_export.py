@@ -21,6 +21,9 @@ REFUSAL = (
     b'{"message":"disk on fire"}'
 )
 
+BEGUN = 1_500
+"""Bytes of an answer that has begun, and of which no blob has passed."""
+
 
 class Fragile(Proxy):
     """A way to an engine which an export does not survive: so many bytes of it pass, then something happens."""
@@ -51,9 +54,11 @@ class Fragile(Proxy):
                 if b"/images/get?" in data:
                     self._exports.add(sink)
                 if source in self._exports:
+                    left = self._after - passed
                     passed += len(data)
                     if passed > self._after:
                         self.befallen += 1
+                        sink.sendall(data[:left])
                         self._happens(self, sink)
                         break
                 sink.sendall(data)
@@ -100,11 +105,11 @@ def fragile(built_here: Shop, short_folder: Path) -> Iterator[Callable[..., Frag
             "The Docker Engine at {} went away during an export: Remote end closed connection without response.",
         ),
         (
-            100_000,
+            BEGUN,
             breaks_off,
             "The Docker Engine at {} went away during an export: the connection broke off.",
         ),
-        (100_000, dies, "The Docker Engine at {} went away during an export: the connection broke off."),
+        (BEGUN, dies, "The Docker Engine at {} went away during an export: the connection broke off."),
         (0, refuses, "The Docker Engine at {} refused to export images: disk on fire"),
     ],
     ids=["before it begins", "in the middle", "with the engine", "refused"],
@@ -143,7 +148,7 @@ def test_the_export_ends_early(  # noqa: PLR0913, PLR0917 - fixtures
 def test_on_a_first_push_nothing_is_left_under_a_tag(
     built_here: Shop, registry: Process, clients: Clients, fragile: Callable[..., Fragile]
 ) -> None:
-    way = fragile(100_000, breaks_off)
+    way = fragile(BEGUN, breaks_off)
 
     done = built_here.run("push", f"{registry.host}/team", DOCKER_HOST=way.address)
 
