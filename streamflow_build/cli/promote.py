@@ -72,6 +72,8 @@ def promote(  # noqa: PLR0913, PLR0917 - these are the command's options
     from streamflow_build.report.run import Manner
 
     project = load(context.obj)
+    file = output or project.root / release_file.FILE
+    release_file.check_writable(file)
     source, target = Version.parse(before), Version.parse(after)
     there = registry_of(project, registry) if registry is not None else _noted(project, source)
     goal = PublishGoal(
@@ -95,7 +97,7 @@ def promote(  # noqa: PLR0913, PLR0917 - these are the command's options
             started=started,
         )
     judge(report, cause)
-    release_file.write(output or project.root / release_file.FILE, report)
+    release_file.write(file, report)
 
 
 @contextmanager

@@ -95,6 +95,8 @@ def push_images(  # noqa: PLR0913 - these are the command's options
     from streamflow_build.registry.retry import Patience
     from streamflow_build.report.publish import observing
 
+    file = output or project.root / release_file.FILE
+    release_file.check_writable(file)
     with closing(connect()) as engine:
         goal = PublishGoal(
             project.services, version_of(project, engine, version), project.tags, registry, force
@@ -116,4 +118,4 @@ def push_images(  # noqa: PLR0913 - these are the command's options
                 started=started,
             )
     judge(report, cause)
-    release_file.write(output or project.root / release_file.FILE, report)
+    release_file.write(file, report)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from streamflow_build.disk import replace
+from streamflow_build import disk
 from streamflow_build.errors import UsageError
 from streamflow_build.model.release import Published, PublishReport, Release, ReleasedImage, ReleasedTo
 
@@ -20,6 +20,14 @@ def read(path: Path) -> Release | None:
         return msgspec.json.decode(path.read_bytes(), type=Release)
     except (OSError, msgspec.DecodeError):
         return None
+
+
+def check_writable(path: Path) -> None:
+    """See that it can be written, before there is anything to write. Raises UsageError."""
+    try:
+        disk.check_writable(path)
+    except OSError as error:
+        raise _unwritable(path, error) from error
 
 
 def write(path: Path, report: PublishReport) -> None:
@@ -51,6 +59,12 @@ def write(path: Path, report: PublishReport) -> None:
     commit = commits.pop() if len(commits) == 1 else None
     release = Release(report.version, commit or None, (*others, here))
     try:
-        replace(path, msgspec.json.format(msgspec.json.encode(release)) + b"\n")
+        disk.replace(path, msgspec.json.format(msgspec.json.encode(release)) + b"\n")
     except OSError as error:
-        raise UsageError(f"The release file {path} can't be written: {error.strerror}.") from error
+        raise _unwritable(path, error) from error
+
+
+def _unwritable(path: Path, error: OSError) -> UsageError:
+    return UsageError(
+        f"The release file {path} can't be written: {error.strerror}.", hint="--output names another file."
+    )

@@ -25,6 +25,7 @@ Progress = Callable[[int], None]
 
 _PAGE = 1000
 _DIGEST = "Docker-Content-Digest"
+_NOT_MOUNTED = frozenset({400, 403, 404, 405})
 
 T = TypeVar("T")
 
@@ -51,7 +52,11 @@ class Repository:
         """All its tags; none where there is no such repository yet."""
         found: set[str] = set()
         path: str | None = f"/v2/{self.name}/tags/list?n={_PAGE}"
+        seen: set[str] = set()
         while path is not None:
+            if path in seen:
+                raise RegistryError(f"{self} lists its tags in a circle: after {path} it comes again.")
+            seen.add(path)
             path = self._tags_page(path, found)
         return frozenset(found)
 
@@ -183,10 +188,12 @@ class Repository:
         return self._patiently(ask)
 
     def _mount(self, digest: str, source: Repository) -> bool:
-        """Whether it could be mounted; a registry that doesn't begins an upload, which then expires."""
+        """Whether it could be mounted; a registry that doesn't begins an upload, which then expires, or refuses."""
         scope = (*self._scope, f"repository:{source.name}:pull")
         query = urlencode({"mount": digest, "from": source.name})
         answer = self.registry.send("POST", f"/v2/{self.name}/blobs/uploads/?{query}", scope)
+        if answer.status_code in _NOT_MOUNTED:
+            return False
         check(answer, f"to mount the blob {digest} from {source.name}")
         return bool(answer.status_code == requests.codes.created)
 

@@ -24,7 +24,7 @@ class Plain:
     def sending(self, service: str, current: int, total: int) -> None:
         now = time.monotonic()
         with self._lock:
-            last = self._told.setdefault(service, 0.0)
+            last = self._told.setdefault(service, now)
             if now - last < _EVERY_SECONDS:
                 return
             self._told[service] = now

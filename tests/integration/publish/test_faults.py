@@ -146,6 +146,19 @@ def test_a_registry_that_lets_nothing_be_deleted(
     whole(built_here, registry.host, clients)
 
 
+def test_a_list_of_tags_that_has_no_end(built_here: Shop, gate: Gate) -> None:
+    link = 'Link: </v2/x/tags/list?n=1>; rel="next"'
+    gate.faults.append(Fault("GET .*/tags/list", answers("200 OK", link, body=b'{"tags": []}'), times=99))
+
+    done = built_here.run("push", f"{gate.host}/team")
+
+    assert done.returncode == 6
+    assert (
+        f"lists its tags in a circle: after http://{gate.host}/v2/x/tags/list?n=1 it comes again."
+        in done.stderr
+    )
+
+
 @pytest.fixture
 def cramped(registry: Process) -> Iterator[Process]:
     """A registry with less room than an image takes."""

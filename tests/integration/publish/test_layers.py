@@ -67,6 +67,7 @@ def test_a_layer_that_services_share_is_sent_once_and_mounted(
 REFUSALS: dict[str, Act] = {
     "begins an upload": asks_instead(rb"\?mount=\S*", b""),
     "begins an upload, and doesn't say which": answers("202 Accepted", "Location: /v2/nowhere"),
+    "refuses": answers("405 Method Not Allowed"),
 }
 
 

@@ -127,6 +127,24 @@ def test_the_release_file(built_here: Shop, registry: Process, tmp_path: Path) -
     ]
 
 
+@pytest.mark.parametrize(
+    "command", [("push", "{}"), ("promote", "v1.0.0", "v1.0.1", "{}")], ids=lambda it: it[0]
+)
+def test_a_release_file_that_cannot_be_written_is_told_before_anything_is_sent(
+    command: tuple[str, ...], built_here: Shop, registry: Process, clients: Clients, tmp_path: Path
+) -> None:
+    words = [word.format(f"{registry.host}/team") for word in command]
+
+    done = built_here.run(*words, "--output", str(tmp_path))
+
+    assert done.returncode == 2
+    assert done.stderr == (
+        f"streamflow-build: The release file {tmp_path} can't be written: Is a directory.\n"
+        "--output names another file.\n"
+    )
+    assert not clients.tags(registry.host, built_here, "alpha")
+
+
 def test_the_old_call_builds_and_pushes(shop_here: Shop, registry: Process, clients: Clients) -> None:
     shop_here.configure(gamma="")
 

@@ -8,6 +8,7 @@ import json
 import pytest
 
 from streamflow_build.model.release import NotPublished, Published, PublishReport, TagRefused
+from streamflow_build.report import plain_publish
 from streamflow_build.report.publish import observing
 from streamflow_build.report.run import Manner
 
@@ -77,7 +78,6 @@ TABLE = (
     "1 stays on 1.1.0, which is newer than 1.0.0\n"
 )
 PROGRESS = (
-    "web  | sending 0.5 of 2.0 MB\n"
     "ghcr.io: 503 for the tags; attempt 2 of 5 in 1.0 s\n"
     f"web  | pushed in 1.2 s: {DIGEST}\n"
     "own  | failed: It has *** content.\n"
@@ -124,6 +124,16 @@ def test_a_run_that_breaks_off_leaves_the_terminal_as_it_was(monkeypatch: pytest
     assert "\x1b[?25h" in err.getvalue()
     assert err.getvalue().endswith("\x1b[1A\x1b[2K")
     assert out.getvalue() == ""
+
+
+def test_how_far_a_service_is_stands_in_a_line_every_five_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    times = iter((100.0, 104.9, 105.0, 109.9, 110.0))
+    monkeypatch.setattr(plain_publish.time, "monotonic", lambda: next(times))
+    err = Stream()
+    with observing(("web",), [], Manner(), Stream(), err) as observer:
+        for sent in (0, 400_000, 500_000, 900_000, 1_000_000):
+            observer.sending("web", sent, 2_000_000)
+    assert err.getvalue() == "web | sending 0.5 of 2.0 MB\nweb | sending 1.0 of 2.0 MB\n"
 
 
 @pytest.mark.parametrize("terminal", [True, False])
