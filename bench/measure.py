@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import subprocess
 import time
@@ -21,6 +22,15 @@ class Sample:
     seconds: float
     cpu: float
     memory: int
+
+
+def is_quick(description: str | None) -> bool:
+    """Whether the command line asks for each case once, and for no document."""
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--quick", action="store_true", help="measure each case once and write nothing")
+    return bool(parser.parse_args().quick)
 
 
 def measure(command: Sequence[str], folder: Path, log: Path, environ: Mapping[str, str]) -> Sample:

@@ -6,7 +6,6 @@ bench/pushes.py --quick     each case once, to see that all works; prints the ta
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import socket
@@ -21,7 +20,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from document import machine, table
-from measure import CommandError, measure
+from measure import CommandError, is_quick, measure
 from ways import PROGRAM, ROOT, surroundings
 
 from streamflow_build.config import load
@@ -61,11 +60,7 @@ A figure is the median of {turns} turns, with the fastest and the slowest in bra
 
 def main() -> int:
     """Measure, then write the document."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--quick", action="store_true", help="measure each case once and write nothing")
-    quick = parser.parse_args().quick
+    quick = is_quick(__doc__)
     try:
         text = _run(1 if quick else TURNS)
     except CommandError as error:
@@ -117,13 +112,7 @@ class _Bench:
             with _tagged(self.images, names, self.tags):
                 what = [f"--all-tags {name}" if way == ALL_TAGS else f"{name}:{VERSION}" for name in names]
                 once = [f"docker push --quiet {each}" for each in what]
-                self._note(
-                    FIRST,
-                    way,
-                    "sh",
-                    "-ec",
-                    f"{' & '.join(once)} & wait" if way == PARALLEL else "\n".join(once),
-                )
+                self._note(FIRST, way, "sh", "-ec", _at_once(once) if way == PARALLEL else "\n".join(once))
                 if way == SEQUENCE:
                     every = [f"docker push --quiet {name}:{tag}" for name in names for tag in self.tags]
                     self._note(AGAIN, way, "sh", "-ec", "\n".join(every))
@@ -196,6 +185,12 @@ def _targets(bench: _Bench) -> Iterator[Sequence[str]]:
             f"{reached:.3f}{unit}" if isinstance(reached, float) else f"{reached}{unit}",
             met,
         )
+
+
+def _at_once(commands: Sequence[str]) -> str:
+    """A shell's script that runs commands side by side, and fails where one does."""
+    begun = "".join(f'{command} & pids="$pids $!"\n' for command in commands)
+    return f"{begun}for pid in $pids; do wait $pid; done"
 
 
 @contextmanager

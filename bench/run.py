@@ -9,7 +9,6 @@ with BENCH_PRUNE=1.
 
 from __future__ import annotations
 
-import argparse
 import os
 import subprocess
 import sys
@@ -21,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from document import document
-from measure import CommandError, Sample, measure
+from measure import CommandError, Sample, is_quick, measure
 from results import CHANGED, COLD, NOTHING, REQUIREMENT, TOOL, Results, targets
 from sizes import Sizes, sizes
 from ways import PROGRAM, ROOT, Way, prepare, surroundings
@@ -55,11 +54,7 @@ QUICK = Repeats(1, 0, 1, 1, 3)
 
 def main() -> int:
     """Measure, then write the document."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--quick", action="store_true", help="measure each case once and write nothing")
-    quick = parser.parse_args().quick
+    quick = is_quick(__doc__)
     if refusal := _refusal():
         print(f"bench: {refusal}", file=sys.stderr)
         return 2

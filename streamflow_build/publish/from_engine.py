@@ -48,13 +48,14 @@ class EngineImages:
         if not missing:
             return
         images = [self._held[name] for name in missing]
+        patience = next(repository.registry.patience for repository, _ in missing.values())
         layers = None
         if self._engine.info().store == "classic":
             together(
                 self._note,
                 tuple(missing.values()),
                 jobs=self._jobs,
-                stop=lambda _: next(iter(missing.values()))[0].registry.patience.end(),
+                stop=lambda _: patience.end(),
                 left=interrupted,
             )
             layers = frozenset(layer for image in images for layer in image.diff_ids) - self._layers.names

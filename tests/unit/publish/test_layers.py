@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 
 import pytest
 
@@ -66,64 +67,70 @@ class Waited(Future):
         return super().result(timeout)
 
 
+@dataclass
+class Contest:
+    """Repositories that want one layer: the first is sending it, and the others wait."""
+
+    sender: Sender
+    first: Future[Descriptor]
+    others: list[Future[Descriptor]]
+
+
 @pytest.fixture
-def somebody_waits(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
-    """Returns once a further thread waits for a layer that another one sends."""
+def contest(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Contest]]:
+    """Begins one, by the layers of a run, the first repository and the others."""
     monkeypatch.setattr(Waited, "waiting", threading.Semaphore(0))
     monkeypatch.setattr(module, "Future", Waited)
 
-    def wait() -> None:
-        assert Waited.waiting.acquire(timeout=SECONDS)
-
-    return wait
-
-
-def test_the_second_takes_it_from_the_first(somebody_waits: Callable[[], None]) -> None:
-    layers, one, two = Layers(), FakeRepository("r/one"), FakeRepository("r/two")
-    sender = Sender(one)
-    with ThreadPoolExecutor() as pool:
+    def begin(layers: Layers, one: FakeRepository, *others: FakeRepository) -> Contest:
+        sender = Sender(one)
         first = pool.submit(layers.place, "x", one, sender)
         assert sender.begun.wait(SECONDS)
-        second = pool.submit(layers.place, "x", two, two.send)
-        somebody_waits()
-        assert not two.taken
-        sender.works()
-        assert first.result(SECONDS) == second.result(SECONDS) == LAYER
+        waiting = [pool.submit(layers.place, "x", other, other.send) for other in others]
+        for _ in others:
+            assert Waited.waiting.acquire(timeout=SECONDS)
+        return Contest(sender, first, waiting)
+
+    with ThreadPoolExecutor(max_workers=6) as pool:
+        yield begin
+
+
+def test_the_second_takes_it_from_the_first(contest: Callable[..., Contest]) -> None:
+    layers, one, two = Layers(), FakeRepository("r/one"), FakeRepository("r/two")
+    begun = contest(layers, one, two)
+    assert not two.taken
+
+    begun.sender.works()
+
+    assert begun.first.result(SECONDS) == begun.others[0].result(SECONDS) == LAYER
     assert (one.sent, one.taken) == (1, [])
     assert (two.sent, two.taken) == (0, [(LAYER, "r/one")])
 
 
-def test_where_the_first_fails_the_second_sends_it_himself(somebody_waits: Callable[[], None]) -> None:
+def test_where_the_first_fails_the_second_sends_it_himself(contest: Callable[..., Contest]) -> None:
     layers, one, two, three = Layers(), *(FakeRepository(f"r/{n}") for n in ("one", "two", "three"))
-    sender = Sender(one)
-    with ThreadPoolExecutor() as pool:
-        first = pool.submit(layers.place, "x", one, sender)
-        assert sender.begun.wait(SECONDS)
-        second = pool.submit(layers.place, "x", two, two.send)
-        somebody_waits()
-        sender.fails(RegistryError("refused"))
-        with pytest.raises(RegistryError, match="refused"):
-            first.result(SECONDS)
-        assert second.result(SECONDS) == LAYER
+    begun = contest(layers, one, two)
+
+    begun.sender.fails(RegistryError("refused"))
+
+    with pytest.raises(RegistryError, match="refused"):
+        begun.first.result(SECONDS)
+    assert begun.others[0].result(SECONDS) == LAYER
     assert (two.sent, two.taken) == (1, [])
 
     assert layers.place("x", three, three.send) == LAYER
     assert three.taken == [(LAYER, "r/two")]
 
 
-def test_of_many_who_wait_one_sends_it(somebody_waits: Callable[[], None]) -> None:
+def test_of_many_who_wait_one_sends_it(contest: Callable[..., Contest]) -> None:
     layers, one = Layers(), FakeRepository("r/one")
     others = [FakeRepository(f"r/{number}") for number in range(5)]
-    sender = Sender(one)
-    with ThreadPoolExecutor(max_workers=6) as pool:
-        first = pool.submit(layers.place, "x", one, sender)
-        assert sender.begun.wait(SECONDS)
-        waiting = [pool.submit(layers.place, "x", other, other.send) for other in others]
-        for _ in others:
-            somebody_waits()
-        sender.fails(RegistryError("refused"))
-        assert first.exception(SECONDS) is not None
-        assert [each.result(SECONDS) for each in waiting] == [LAYER] * 5
+    begun = contest(layers, one, *others)
+
+    begun.sender.fails(RegistryError("refused"))
+
+    assert begun.first.exception(SECONDS) is not None
+    assert [each.result(SECONDS) for each in begun.others] == [LAYER] * 5
     assert sum(other.sent for other in others) == 1
     assert sum(len(other.taken) for other in others) == 4
 

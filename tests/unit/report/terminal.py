@@ -6,6 +6,7 @@ import io
 import os
 import re
 import threading
+from collections.abc import Callable
 
 from rich.console import Console
 
@@ -49,6 +50,15 @@ class Terminal:
         self._reader.join()
         os.close(self._ours)
         return b"".join(self._read).decode()
+
+
+def at_once(work: Callable[[str], None], services: tuple[str, ...]) -> None:
+    """Each service's work in a thread of its own, to the end of all."""
+    threads = [threading.Thread(target=work, args=(service,)) for service in services]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
 
 
 def frame(screen: Screen, width: int) -> str:

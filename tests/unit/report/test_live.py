@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import io
 import re
-import threading
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 
@@ -12,7 +11,7 @@ from streamflow_build.engine.interface import BuildWarning, StepFinished, StepPr
 from streamflow_build.report.live import Live
 from streamflow_build.report.writer import Writer
 
-from .terminal import ESCAPE, Terminal, frame
+from .terminal import ESCAPE, Terminal, at_once, frame
 
 SERVICES = ("ingestion", "analytics", "alerting", "dashboard", "storage")
 INSTALL = "[common 2/3] RUN --mount=type=cache,target=/c uv pip install --require-hashes -r requirements.txt"
@@ -150,10 +149,6 @@ def test_many_threads(sample: SimpleNamespace, clock: Clock) -> None:
             live.event(service, StepFinished(f"d{number}", "[a] RUN x", cached=True, seconds=0.0, error=None))
         live.service_finished(sample.built(service))
 
-    threads = [threading.Thread(target=build, args=(service,)) for service in SERVICES]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    at_once(build, SERVICES)
     assert all("built in" in line for line in frame(live.screen, 80).splitlines())
     live.close()

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import io
-import threading
 from collections.abc import Iterator
 
 import pytest
@@ -10,7 +9,7 @@ from streamflow_build.model.release import NotPublished, Published
 from streamflow_build.report.live_publish import Live
 from streamflow_build.report.writer import Writer
 
-from .terminal import ESCAPE, Terminal, frame
+from .terminal import ESCAPE, Terminal, at_once, frame
 
 SERVICES = ("ingestion", "analytics", "alerting", "dashboard", "storage")
 
@@ -138,10 +137,6 @@ def test_many_threads() -> None:
             live.note(f"{service}: 503; attempt {number}")
         live.service_finished(published(service))
 
-    threads = [threading.Thread(target=push, args=(service,)) for service in SERVICES]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    at_once(push, SERVICES)
     assert all("pushed in" in line for line in frame(live.screen, 80).splitlines())
     live.close()
