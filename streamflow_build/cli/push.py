@@ -101,7 +101,7 @@ def push_images(  # noqa: PLR0913 - these are the command's options
         goal = PublishGoal(
             project.services, version_of(project, engine, version), project.tags, registry, force
         )
-        source = EngineImages(engine, images_of(goal, engine), project.tags, jobs=jobs)
+        source = EngineImages(engine, images_of(goal, engine), goal, jobs=jobs)
         secrets = passwords(given, os.environ)
         with (
             observing(tuple(source.images), secrets, manner, sys.stdout, sys.stderr) as observer,

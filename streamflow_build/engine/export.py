@@ -6,13 +6,13 @@ import tarfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import IO, Any
+from typing import Any
 
 import requests
 from docker.errors import APIError
 
 from streamflow_build.engine.connection import Connection, disconnect
-from streamflow_build.engine.interface import TakeFile
+from streamflow_build.engine.interface import Readable, TakeFile
 from streamflow_build.errors import EngineError, Interrupted
 
 SILENCE_SECONDS = 600
@@ -72,21 +72,57 @@ class Exports:
 
 
 class _Stream:
-    """An answer as tarfile reads a stream: as it comes, since each copy counts where there are gigabytes."""
+    """An answer as tarfile reads it, forwards only. Each copy counts where there are gigabytes."""
 
     def __init__(self, response: requests.Response) -> None:
         self._pieces = response.iter_content(_CHUNK)
+        self._rest = b""
+        self._place = 0
 
-    def read(self, _: int) -> bytes:
-        """The next piece; none at the end."""
-        return next(self._pieces, b"")
+    def tell(self) -> int:
+        """How many bytes were read."""
+        return self._place
+
+    def seek(self, place: int) -> None:
+        """Leave out what comes before a place."""
+        while self._place < place and self.read(min(_CHUNK, place - self._place)):
+            pass
+
+    def read(self, size: int) -> bytes:
+        """So many bytes; fewer at the end only."""
+        found = [self._rest]
+        missing = size - len(self._rest)
+        while missing > 0 and (piece := next(self._pieces, b"")):
+            found.append(piece)
+            missing -= len(piece)
+        last = found.pop()
+        end = len(last) + min(missing, 0)
+        found.append(last[:end])
+        self._rest = last[end:]
+        content = b"".join(found)
+        self._place += len(content)
+        return content
 
 
-def _files(archive: Any) -> Iterator[tuple[str, IO[bytes]]]:
+class _File:
+    """A file of an archive, as it comes."""
+
+    def __init__(self, stream: _Stream, size: int) -> None:
+        self._stream = stream
+        self._left = size
+
+    def read(self, size: int, /) -> bytes:
+        content = self._stream.read(min(size, self._left))
+        if not content and size and self._left:
+            raise tarfile.ReadError("unexpected end of data")
+        self._left -= len(content)
+        return content
+
+
+def _files(stream: Any) -> Iterator[tuple[str, Readable]]:
     """The regular files of a tar; a link's target comes by itself."""
-    with tarfile.open(fileobj=archive, mode="r|", bufsize=_CHUNK) as tar:
+    with tarfile.TarFile(fileobj=stream, mode="r") as tar:
         for member in tar:
-            content = tar.extractfile(member) if member.isreg() else None
-            if content is not None:
-                yield member.name, content
+            if member.isreg():
+                yield member.name, _File(stream, member.size)
             tar.members.clear()  # type: ignore[attr-defined]  # it would keep every one

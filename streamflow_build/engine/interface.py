@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import IO, Literal, Protocol
+from typing import Literal, Protocol
 
 import msgspec
 
@@ -73,7 +73,16 @@ BuildEvent = StepStarted | StepProgress | StepOutput | StepFinished | BuildWarni
 BuildObserver = Callable[[BuildEvent], None]
 PullObserver = Callable[[str, int, int], None]
 """Called with a layer's id, the bytes done and the bytes in all."""
-TakeFile = Callable[[str, IO[bytes]], None]
+
+
+class Readable(Protocol):
+    """Content that comes by and by."""
+
+    def read(self, size: int, /) -> bytes:
+        """The next bytes, at most so many; none at the end."""
+
+
+TakeFile = Callable[[str, Readable], None]
 """Called with a file's path in an archive and its content, which can be read until the call ends."""
 
 

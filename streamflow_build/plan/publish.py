@@ -68,6 +68,12 @@ def newest(patterns: tuple[str, ...], tags: tuple[frozenset[str], ...]) -> Versi
     return max(whole, key=lambda v: (v, len(tags_of(patterns, v).full)), default=None)
 
 
+def nearest(goal: PublishGoal, tags: frozenset[str]) -> Version | None:
+    """The version of a repository that the goal's is likeliest to share layers with: the last before, else any."""
+    there = set(versions(goal.patterns, tags).values())
+    return max((v for v in there if v < goal.version), default=min(there, default=None))
+
+
 def newer(goal: PublishGoal, held: Held) -> dict[str, dict[Version, str]]:
     """By floating tag: the newer stable versions there which the tag would be on, each with a full tag of it."""
     there = {

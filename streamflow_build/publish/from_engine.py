@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from functools import partial
 
 from streamflow_build.engine.interface import Engine
+from streamflow_build.errors import Interrupted
 from streamflow_build.model.image import Image
 from streamflow_build.model.tags import tags_of
-from streamflow_build.plan.publish import newest
+from streamflow_build.plan.publish import PublishGoal, nearest
 from streamflow_build.publish.candidate import Progress
 from streamflow_build.publish.layers import Layers, Placed
 from streamflow_build.publish.spool import Spool
@@ -27,49 +28,60 @@ from streamflow_build.work import interrupted, together
 
 
 class EngineImages:
-    """A Source: the engine's images, by the services' names.
+    """A Source: the engine's images, by the services' names; at most ``jobs`` repositories are asked at once."""
 
-    ``patterns`` are the tags' of streamflow.yaml; at most ``jobs`` repositories are asked at once.
-    """
-
-    def __init__(
-        self, engine: Engine, images: Mapping[str, Image], patterns: tuple[str, ...], *, jobs: int
-    ) -> None:
+    def __init__(self, engine: Engine, images: Mapping[str, Image], goal: PublishGoal, *, jobs: int) -> None:
         self._engine = engine
         self._held = images
-        self._patterns = patterns
+        self._goal = goal
         self._jobs = jobs
         self._spool = Spool(engine)
         self._layers = Layers()
         self.images = {name: EngineImage(image, self._spool, self._layers) for name, image in images.items()}
 
     def prepare(self, missing: Mapping[str, tuple[Repository, frozenset[str]]]) -> None:
-        """Find the layers that are there, of earlier versions, and have the engine give out the others."""
+        """Find the layers that are there, of earlier versions, and have the engine give out the others.
+
+        These are sent while they are packed, before it is known what they will be. A run that goes on where another
+        was broken off packs them first, and sends only what is missing.
+        """
         if not missing:
             return
         images = [self._held[name] for name in missing]
-        patience = next(repository.registry.patience for repository, _ in missing.values())
-        layers = None
-        if self._engine.info().store == "classic":
-            together(
-                self._note,
-                tuple(missing.values()),
-                jobs=self._jobs,
-                stop=lambda _: patience.end(),
-                left=interrupted,
-            )
-            layers = frozenset(layer for image in images for layer in image.diff_ids) - self._layers.names
-        self._spool.begin(_exports(images, layers or frozenset()), layers)
+        repositories = {name: repository for name, (repository, _) in missing.items()}
+        patience = next(iter(repositories.values())).registry.patience
+
+        def stop(_: Interrupted) -> None:
+            patience.end()
+            self.cancel()
+
+        if self._engine.info().store == "containerd":
+            self._spool.begin(_exports(images, frozenset()), None)
+            return
+        together(self._note, tuple(missing.values()), jobs=self._jobs, stop=stop, left=interrupted)
+        layers = frozenset(layer for image in images for layer in image.diff_ids) - self._layers.names
+        self._spool.begin(_exports(images, layers), layers)
+        begun = together(
+            self._is_begun, tuple(repositories.items()), jobs=self._jobs, stop=stop, left=interrupted
+        )
+        for image in self.images.values():
+            image.fresh = not any(begun)
 
     def cancel(self) -> None:
         self._spool.cancel()
         self._engine.cancel()
 
+    def _is_begun(self, there: tuple[str, Repository]) -> bool:
+        """Whether an earlier run began to send an image: its configuration goes first."""
+        name, repository = there
+        return repository.holds(self._held[name].id)
+
     def _note(self, there: tuple[Repository, frozenset[str]]) -> None:
-        """Note the layers that a repository has of its newest version: they needn't be packed to be known."""
+        """Note the layers that a repository has of an earlier version: they needn't be packed to be known."""
         repository, tags = there
-        version = newest(self._patterns, (tags,))
-        manifest = None if version is None else repository.manifest(tags_of(self._patterns, version).full[0])
+        version = nearest(self._goal, tags)
+        full = () if version is None else tags_of(self._goal.patterns, version).full
+        manifest = next((repository.manifest(tag) for tag in full if tag in tags), None)
         if manifest is None or manifest.config is None:
             return
         names = diff_ids(repository.blob(manifest.config))
@@ -95,6 +107,9 @@ def _exports(images: list[Image], layers: frozenset[str]) -> tuple[tuple[str, ..
 class EngineImage:
     """A Candidate: one of the engine's images."""
 
+    fresh = False
+    """Whether no run began to send it: what isn't known to be there is missing, and need not be looked for."""
+
     def __init__(self, image: Image, spool: Spool, layers: Layers) -> None:
         self._image = image
         self._spool = spool
@@ -119,7 +134,7 @@ class EngineImage:
         manifest = Manifest.of(content)
         if manifest is None:
             config = Descriptor(digest_of(content), len(content), OCI_CONFIG)
-            repository.upload(config, lambda: [content])
+            repository.upload(config, lambda: [content], missing=self.fresh)
             manifest = image_manifest(config, self._place(repository, self._image.diff_ids, count))
         else:
             self._put_parts(repository, manifest, count)
@@ -134,8 +149,7 @@ class EngineImage:
             repository.put(part.digest, inner)
         self._place(repository, tuple(layer.digest for layer in manifest.layers), count)
         if manifest.config is not None:
-            config = self._spool.blob(manifest.config.digest)
-            repository.upload(manifest.config, config.content)
+            repository.upload(manifest.config, self._spool.blob(manifest.config.digest).content)
 
     def _place(self, repository: Repository, names: tuple[str, ...], count: _Count) -> tuple[Descriptor, ...]:
         """Have layers there. The image's own stand last and go first: the others may be on their way already."""
@@ -147,26 +161,27 @@ class EngineImage:
 
     def _send(self, repository: Repository, name: str, count: _Count) -> Descriptor:
         blob = self._spool.blob(name)
-        layer = Descriptor(blob.digest, blob.size, OCI_LAYER)
-        count.expect(layer)
-        repository.upload(layer, blob.content, partial(count.sent, layer))
-        count.sent(layer, layer.size)
+
+        def progress(sent: int) -> None:
+            count.sent(name, sent, blob.size)
+
+        if self.fresh and not blob.is_whole:
+            return repository.stream(blob.content, partial(blob.whole, OCI_LAYER), progress)
+        layer = blob.whole(OCI_LAYER)
+        repository.upload(layer, blob.content, progress, missing=self.fresh)
+        count.sent(name, layer.size, layer.size)
         return layer
 
 
 class _Count:
-    """Adds up what is sent of an image's layers."""
+    """Adds up what is sent of an image's layers, of what is known to be sent."""
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
-        self._sizes: dict[str, int] = {}
-        self._sent: dict[str, int] = {}
+        self._layers: dict[str, tuple[int, int]] = {}
 
-    def expect(self, layer: Descriptor) -> None:
-        """A layer is to be sent."""
-        self._sizes[layer.digest] = layer.size
-
-    def sent(self, layer: Descriptor, size: int) -> None:
-        """So many bytes of a layer are sent."""
-        self._sent[layer.digest] = size
-        self._progress(sum(self._sent.values()), sum(self._sizes.values()))
+    def sent(self, name: str, current: int, total: int) -> None:
+        """So many bytes of a layer are sent, of so many."""
+        self._layers[name] = current, total
+        currents, totals = zip(*self._layers.values(), strict=True)
+        self._progress(sum(currents), sum(totals))

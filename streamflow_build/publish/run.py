@@ -56,6 +56,7 @@ def publish(  # noqa: PLR0913 - each is another party of the run
     source.prepare(
         {each.service.name: (each.repository, each.held.tags) for each in found if each.manifest is None}
     )
+    run.check_writable(found)
     outcomes = run.versions(found)
     if all(isinstance(outcome, _There) for outcome in outcomes):
         floating = tuple(tag for tag in goal.tags.floating if tag not in {stay.tag for stay in stays})
@@ -88,6 +89,15 @@ class _Run:
     def look(self) -> tuple[Found, ...]:
         """What the registry holds of each service."""
         return together(self._look, self._goal.services, jobs=self._jobs, stop=self._stop, left=interrupted)
+
+    def check_writable(self, found: tuple[Found, ...]) -> None:
+        """See that the user may write where something is missing, while the source gets ready to send it."""
+        where = tuple(each.repository for each in found if each.manifest is None)
+        try:
+            together(Repository.check_writable, where, jobs=self._jobs, stop=self._stop, left=interrupted)
+        except RegistryError:
+            self._source.cancel()
+            raise
 
     def versions(self, found: tuple[Found, ...]) -> tuple[_There | NotPublished, ...]:
         """Each service's full version, sent where it isn't there. One that fails leaves the others alone."""

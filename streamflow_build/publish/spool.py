@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 import tempfile
 import threading
@@ -11,26 +10,12 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import IO
 
-import msgspec
-
-from streamflow_build.engine.interface import Engine
+from streamflow_build.engine.interface import Engine, Readable
 from streamflow_build.errors import EngineError, Interrupted, RegistryError
+from streamflow_build.publish.blob import Blob
 from streamflow_build.publish.packing import MEMBER, packed
-from streamflow_build.registry.repository import CHUNK
 
 _BLOB = re.compile(r"blobs/sha256/([0-9a-f]{64})")
-
-
-class Blob(msgspec.Struct, frozen=True):
-    """A blob as it goes to a registry: its digest, its size in bytes, and how to read it from its beginning."""
-
-    digest: str
-    size: int
-    content: Callable[[], Iterator[bytes]]
-
-    def read(self) -> bytes:
-        """All of it."""
-        return b"".join(self.content())
 
 
 class Spool:
@@ -59,7 +44,7 @@ class Spool:
             threading.Thread(target=self._run, args=(images, layers), name="export", daemon=True).start()
 
     def blob(self, name: str) -> Blob:
-        """Wait for a blob. Raises EngineError where the engine doesn't give it, RegistryError, Interrupted."""
+        """Wait for a blob to begin. Raises EngineError where the engine doesn't give it, RegistryError, Interrupted."""
         with self._changed:
             self._changed.wait_for(
                 lambda: name in self._blobs or self._trouble is not None or not self._running
@@ -83,7 +68,7 @@ class Spool:
         trouble: BaseException | None = None
         try:
             file = tempfile.TemporaryFile()  # noqa: SIM115 - blobs are read from it as long as there are any
-            self._engine.export(images, partial(self._take, _Writer(file), frozenset(images), layers))
+            self._engine.export(images, partial(self._take, file, frozenset(images), layers))
         except OSError as error:
             trouble = _no_room("", error)
         except BaseException as error:  # noqa: BLE001 - whoever waits for a blob raises it
@@ -98,11 +83,11 @@ class Spool:
 
     def _take(
         self,
-        writer: _Writer,
+        file: IO[bytes],
         images: frozenset[str],
         layers: frozenset[str] | None,
         path: str,
-        content: IO[bytes],
+        content: Readable,
     ) -> None:
         named = _named(path)
         if layers is None:
@@ -113,13 +98,36 @@ class Spool:
             wanted = pack or named in images or (named is None and path.endswith(".json"))
         if not wanted or not self._is_first(named):
             return
-        digest, blob = writer.write(content, pack=pack)
+        self._write(file, content, named, pack=pack)
+
+    def _write(self, file: IO[bytes], content: Readable, named: str | None, *, pack: bool) -> None:
+        blob = Blob(file, self._until)
+        if named is not None:
+            self._tell(lambda: self._blobs.update({named: blob}))
+        given, made = hashlib.sha256(), hashlib.sha256()
+        pieces = _hashed(iter(partial(content.read, MEMBER), b""), given)
+        for piece in packed(pieces) if pack else pieces:
+            made.update(piece)
+            _keep(file, piece)
+            self._tell(blob.grow)
+        digest = f"sha256:{given.hexdigest()}"
         if named not in {None, digest}:
             raise EngineError(
                 f"The Docker Engine gave out {named} damaged.", hint="Look at the engine's disk."
             )
+        blob.finish(f"sha256:{made.hexdigest()}")
+        self._tell(lambda: self._blobs.update({digest: blob}))
+
+    def _until(self, so: Callable[[], bool]) -> None:
+        """Wait until something is so of a blob that began. Raises what made an export end."""
         with self._changed:
-            self._blobs[digest] = blob
+            self._changed.wait_for(lambda: so() or self._trouble is not None)
+            if self._trouble is not None and not so():
+                raise self._trouble
+
+    def _tell(self, change: Callable[[], object]) -> None:
+        with self._changed:
+            change()
             self._changed.notify_all()
 
     def _is_first(self, named: str | None) -> bool:
@@ -132,30 +140,12 @@ class Spool:
         return True
 
 
-class _Writer:
-    """Writes blobs one after the other."""
-
-    def __init__(self, file: IO[bytes]) -> None:
-        self._file = file
-
-    def write(self, content: IO[bytes], *, pack: bool) -> tuple[str, Blob]:
-        """The digest of what it was given, and the blob that it made of it."""
-        start = self._file.tell()
-        given, made = hashlib.sha256(), hashlib.sha256()
-        pieces = _hashed(iter(partial(content.read, MEMBER), b""), given)
-        for piece in packed(pieces) if pack else pieces:
-            made.update(piece)
-            self._keep(piece)
-        end = self._file.tell()
-        blob = Blob(f"sha256:{made.hexdigest()}", end - start, partial(_pieces, self._file, start, end))
-        return f"sha256:{given.hexdigest()}", blob
-
-    def _keep(self, piece: bytes) -> None:
-        try:
-            self._file.write(piece)
-            self._file.flush()
-        except OSError as error:  # which would be taken for the engine's end
-            raise _no_room(f" in {tempfile.gettempdir()}", error) from error
+def _keep(file: IO[bytes], piece: bytes) -> None:
+    try:
+        file.write(piece)
+        file.flush()
+    except OSError as error:  # which would be taken for the engine's end
+        raise _no_room(f" in {tempfile.gettempdir()}", error) from error
 
 
 def _no_room(where: str, error: OSError) -> RegistryError:
@@ -168,13 +158,6 @@ def _no_room(where: str, error: OSError) -> RegistryError:
 def _hashed(pieces: Iterable[bytes], digest: hashlib._Hash) -> Iterator[bytes]:
     for piece in pieces:
         digest.update(piece)
-        yield piece
-
-
-def _pieces(file: IO[bytes], start: int, end: int) -> Iterator[bytes]:
-    while start < end:
-        piece = os.pread(file.fileno(), min(CHUNK, end - start), start)
-        start += len(piece)
         yield piece
 
 

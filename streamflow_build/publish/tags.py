@@ -25,8 +25,7 @@ class Found(msgspec.Struct, frozen=True):
 def look(goal: PublishGoal, service: Service, candidate: Candidate, repository: Repository) -> Found:
     """Look at a repository.
 
-    Raises RegistryError where a tag of the full version has other content and the goal doesn't force it, and where
-    something is to be sent there and the user may not.
+    Raises RegistryError where a tag of the full version has other content and the goal doesn't force it.
     """
     tags = repository.tags()
     digests = {
@@ -41,8 +40,6 @@ def look(goal: PublishGoal, service: Service, candidate: Candidate, repository: 
             manifest = manifest or there
         elif there is not None and not goal.force:
             raise _other_content(repository, tag, there, candidate)
-    if manifest is None:
-        repository.check_writable()
     return Found(service, candidate, repository, Held(tags, digests), manifest)
 
 

@@ -19,12 +19,13 @@ from streamflow_build.registry.retry import Patience, Transient
 CHUNK = 1 << 18
 """Bytes that are sent at a time: each such piece must pass within the seconds that a connection may take."""
 Content = Callable[[], Iterable[bytes]]
-"""Begins a blob: its pieces, of at most ``CHUNK`` bytes."""
+"""Begins a blob, anew with each attempt to send it: its pieces, of at most ``CHUNK`` bytes."""
 Progress = Callable[[int], None]
 """Told how many bytes of a blob are sent."""
 
 _PAGE = 1000
 _DIGEST = "Docker-Content-Digest"
+_BYTES = {"Content-Type": "application/octet-stream"}
 _NOT_MOUNTED = frozenset({400, 403, 404, 405})
 
 T = TypeVar("T")
@@ -149,10 +150,30 @@ class Repository:
 
         return self._patiently(ask)
 
-    def upload(self, descriptor: Descriptor, content: Content, progress: Progress = _unseen) -> None:
-        """Put a blob there, unless it is there already; ``content`` begins the blob anew with each attempt."""
-        if not self.holds(descriptor.digest):
+    def upload(
+        self, descriptor: Descriptor, content: Content, progress: Progress = _unseen, *, missing: bool = False
+    ) -> None:
+        """Put a blob there, unless it is there already; ``missing`` says that it is known not to be."""
+        if missing or not self.holds(descriptor.digest):
             self._patiently(lambda: self._send_blob(descriptor, content(), progress))
+
+    def stream(
+        self, content: Content, whole: Callable[[], Descriptor], progress: Progress = _unseen
+    ) -> Descriptor:
+        """Put a blob there while its content still comes; ``whole`` says what it was, once that has ended.
+
+        As Docker sends layers: in an upload's one PATCH, whose length isn't told.
+        """
+
+        def send() -> Descriptor:
+            pieces = _watched(content(), self.registry.patience, progress)
+            answer = self.registry.send("PATCH", self._begin(), self._scope, headers=_BYTES, data=pieces)
+            check(answer, f"a layer of {self.name}")
+            descriptor = whole()
+            self._end_upload(self._location(answer), descriptor, b"")
+            return descriptor
+
+        return self._patiently(send)
 
     def take(self, descriptor: Descriptor, source: Repository, progress: Progress = _unseen) -> None:
         """Have a blob of another repository here: mounted where it is the same registry, else sent through."""
@@ -209,15 +230,13 @@ class Repository:
 
     def _send_blob(self, descriptor: Descriptor, content: Iterable[bytes], progress: Progress) -> None:
         """In one piece, which every registry takes: what breaks off is sent anew."""
-        location = self._begin()
+        body = _Body(_watched(content, self.registry.patience, progress), descriptor.size)
+        self._end_upload(self._begin(), descriptor, body)
+
+    def _end_upload(self, location: str, descriptor: Descriptor, data: bytes | _Body) -> None:
         query = urlencode({"digest": descriptor.digest})
-        answer = self.registry.send(
-            "PUT",
-            f"{location}{'&' if urlsplit(location).query else '?'}{query}",
-            self._scope,
-            headers={"Content-Type": "application/octet-stream"},
-            data=_Body(content, descriptor.size, self.registry.patience, progress),
-        )
+        url = f"{location}{'&' if urlsplit(location).query else '?'}{query}"
+        answer = self.registry.send("PUT", url, self._scope, headers=_BYTES, data=data)
         check(answer, f"the blob {self.name}@{descriptor.digest}")
 
     def _ask(
@@ -230,24 +249,27 @@ class Repository:
 
 
 class _Body:
-    """A blob on its way, of which requests must know the length; it ends with the run."""
+    """A blob on its way, of which requests must know the length."""
 
-    def __init__(self, content: Iterable[bytes], size: int, patience: Patience, progress: Progress) -> None:
+    def __init__(self, content: Iterable[bytes], size: int) -> None:
         self._content = content
         self._size = size
-        self._patience = patience
-        self._progress = progress
 
     def __len__(self) -> int:
         return self._size
 
     def __iter__(self) -> Iterator[bytes]:
-        sent = 0
-        for chunk in self._content:
-            self._patience.check()
-            yield chunk
-            sent += len(chunk)
-            self._progress(sent)
+        return iter(self._content)
+
+
+def _watched(content: Iterable[bytes], patience: Patience, progress: Progress) -> Iterator[bytes]:
+    """A blob on its way, which ends with the run."""
+    sent = 0
+    for chunk in content:
+        patience.check()
+        yield chunk
+        sent += len(chunk)
+        progress(sent)
 
 
 def _received(answer: requests.Response) -> Iterator[bytes]:

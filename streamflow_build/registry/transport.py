@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import ssl
 from collections.abc import Iterable, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -109,11 +110,15 @@ class _Adapter(HTTPAdapter):
         self._host = host
         super().__init__(pool_maxsize=connections)
 
-    def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
-        super().init_poolmanager(*arguments, **options, ssl_context=_trust(self._host))
+    @cached_property
+    def _context(self) -> ssl.SSLContext:
+        return _trust(self._host)
 
-    def proxy_manager_for(self, *arguments: Any, **options: Any) -> Any:
-        return super().proxy_manager_for(*arguments, **options, ssl_context=_trust(self._host))
+    def build_connection_pool_key_attributes(self, *arguments: Any, **options: Any) -> Any:
+        address, pool = super().build_connection_pool_key_attributes(*arguments, **options)
+        if address["scheme"] == "https":
+            pool["ssl_context"] = self._context
+        return address, pool
 
     def cert_verify(self, conn: Any, *_: Any) -> None:
         """The context has the authorities already; requests would add those of its own."""

@@ -21,7 +21,7 @@ KINDS = {
     "looking at a manifest": "(GET|HEAD) .*/manifests/",
     "looking at a blob": "HEAD .*/blobs/",
     "beginning an upload": "POST .*/blobs/uploads/",
-    "sending a layer": "PUT .*/blobs/uploads/",
+    "sending a layer": "(PATCH|PUT) .*/blobs/uploads/",
     "setting a tag": "PUT .*/manifests/",
 }
 
@@ -183,7 +183,7 @@ def test_interrupted_while_a_layer_is_sent(built_here: Shop, gate: Gate, registr
     gate.faults.append(Fault(KINDS["sending a layer"], stalls(120), times=9))
     run = built_here.start("push", f"{gate.host}/team")
     until(
-        lambda: any("/blobs/uploads/" in head and head.startswith("PUT") for head in gate.heads),
+        lambda: any(re.match(KINDS["sending a layer"], head) for head in gate.heads),
         "a layer is on its way",
     )
 

@@ -9,6 +9,7 @@ from streamflow_build.plan.publish import (
     Held,
     PublishGoal,
     Stays,
+    nearest,
     newest,
     staying,
     to_look_at,
@@ -58,6 +59,22 @@ def test_the_version_of_a_tag(patterns: tuple[str, ...], tag: str, version: str 
 def test_the_newest_version_that_all_have(tags: list[list[str]], expected: str | None) -> None:
     found = newest(PATTERNS, tuple(map(frozenset, tags)))
     assert (None if found is None else found.typed) == expected
+
+
+@pytest.mark.parametrize(
+    ("tags", "expected"),
+    [
+        (["v1.1.0", "1.1.0", "v1.1.9", "v2.0.0", "latest"], "1.1.9"),
+        (["1.1.0-rc.1", "v1.0.0"], "1.1.0-rc.1"),
+        (["v3.0.0", "v2.0.0", "v1.2.0"], "1.2.0"),
+        (["latest", "nightly", "1"], None),
+        ([], None),
+    ],
+    ids=["the last before", "a prerelease before", "itself and later ones", "no version", "nothing"],
+)
+def test_the_nearest_version(tags: list[str], expected: str | None) -> None:
+    found = nearest(goal("1.2.0"), frozenset(tags))
+    assert (None if found is None else str(found)) == expected
 
 
 def test_floating_tags_are_free_where_nothing_newer_is() -> None:

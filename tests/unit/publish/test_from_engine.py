@@ -13,6 +13,8 @@ import pytest
 from streamflow_build.engine.interface import EngineInfo
 from streamflow_build.errors import EngineError, RegistryError
 from streamflow_build.model.image import Image
+from streamflow_build.model.version import Version
+from streamflow_build.plan.publish import PublishGoal
 from streamflow_build.publish.from_engine import EngineImages
 from streamflow_build.publish.packing import packed
 from streamflow_build.registry.manifest import (
@@ -27,7 +29,13 @@ from streamflow_build.registry.manifest import (
 
 from .giving import Giving, digest, path
 
-PATTERNS = ("v{version}", "{version}", "latest")
+GOAL = PublishGoal(
+    services=(),
+    version=Version.parse("1.1.0"),
+    patterns=("v{version}", "{version}", "latest"),
+    registry="r",
+    force=False,
+)
 
 
 class Containerd(Giving):
@@ -47,6 +55,7 @@ class FakeRepository:
         self.blobs: dict[str, bytes] = {}
         self.manifests: dict[str, Manifest] = {}
         self.sent: list[str] = []
+        self.streamed: list[str] = []
 
     def __str__(self) -> str:
         return self._name
@@ -65,12 +74,31 @@ class FakeRepository:
         descriptor: Descriptor,
         content: Callable[[], Iterable[bytes]],
         progress: Callable[[int], None] = lambda _: None,  # noqa: ARG002
+        *,
+        missing: bool = False,
     ) -> None:
+        assert not missing or descriptor.digest not in self.blobs
         if descriptor.digest not in self.blobs:
             self.blobs[descriptor.digest] = b"".join(content())
             self.sent.append(descriptor.digest)
         assert digest(self.blobs[descriptor.digest]) == descriptor.digest
         assert len(self.blobs[descriptor.digest]) == descriptor.size
+
+    def stream(
+        self,
+        content: Callable[[], Iterable[bytes]],
+        whole: Callable[[], Descriptor],
+        progress: Callable[[int], None],
+    ) -> Descriptor:
+        sent = b""
+        for piece in content():
+            sent += piece
+            progress(len(sent))
+        described = whole()
+        assert (digest(sent), len(sent)) == (described.digest, described.size)
+        self.blobs[described.digest] = sent
+        self.streamed.append(described.digest)
+        return described
 
     def take(self, descriptor: Descriptor, source: FakeRepository) -> None:
         self.blobs[descriptor.digest] = source.blobs[descriptor.digest]
@@ -117,7 +145,7 @@ BASE, ONE, TWO = b"base" * 1000, b"one", b"two"
 def test_an_image_of_the_classic_store() -> None:
     content = config(BASE, ONE)
     source = EngineImages(
-        Giving(*files(BASE, ONE, content)), {"web": image(digest(content), BASE, ONE)}, PATTERNS, jobs=1
+        Giving(*files(BASE, ONE, content)), {"web": image(digest(content), BASE, ONE)}, GOAL, jobs=1
     )
     repository, told = FakeRepository("r/web"), []
     source.prepare({"web": (repository, frozenset())})
@@ -148,16 +176,55 @@ def test_layers_of_the_newest_version_are_neither_packed_nor_sent() -> None:
         Descriptor(digest(before), len(before), OCI_CONFIG), tuple(layers)
     )
     engine = Giving(*files(BASE, TWO, content))
-    source = EngineImages(engine, {"web": image(digest(content), BASE, TWO)}, PATTERNS, jobs=1)
+    source = EngineImages(engine, {"web": image(digest(content), BASE, TWO)}, GOAL, jobs=1)
 
     source.prepare({"web": (repository, frozenset({"v0.9.0", "0.9.0", "v1.0.0", "1.0.0"}))})
     made = source.images["web"].send(repository, "v1.1.0", unseen)
 
     assert made.layers[0] == layers[0]
     own = b"".join(packed([TWO]))
-    assert sorted(repository.sent) == sorted([digest(own), digest(content)])
+    assert sorted(repository.sent + repository.streamed) == sorted([digest(own), digest(content)])
     with pytest.raises(EngineError, match="gave out an image without"):
         source._spool.blob(digest(BASE))
+
+
+def test_what_an_earlier_run_sent_of_the_image_is_not_sent_again() -> None:
+    """Its configuration is there: so something of it may be, under whatever digest it has when it is packed."""
+    content = config(BASE, ONE)
+    sent = b"".join(packed([BASE]))
+    repository = FakeRepository("r/web")
+    repository.blobs |= {digest(content): content, digest(sent): sent}
+    source = EngineImages(
+        Giving(*files(BASE, ONE, content)), {"web": image(digest(content), BASE, ONE)}, GOAL, jobs=1
+    )
+
+    source.prepare({"web": (repository, frozenset())})
+    made = source.images["web"].send(repository, "v1.1.0", unseen)
+
+    assert made.layers[0].digest == digest(sent)
+    assert repository.sent == [digest(b"".join(packed([ONE])))]
+    assert repository.streamed == []
+
+
+def test_an_earlier_run_that_sent_another_image() -> None:
+    """Images share layers: what the one has is looked for by the other, too."""
+    begun, other = config(BASE, ONE), config(BASE, TWO)
+    sent = b"".join(packed([BASE]))
+    one, two = FakeRepository("r/one"), FakeRepository("r/two")
+    one.blobs |= {digest(begun): begun, digest(sent): sent}
+    source = EngineImages(
+        Giving(*files(BASE, ONE, TWO, begun, other)),
+        {"one": image(digest(begun), BASE, ONE), "two": image(digest(other), BASE, TWO)},
+        GOAL,
+        jobs=2,
+    )
+
+    source.prepare({"one": (one, frozenset()), "two": (two, frozenset())})
+    source.images["one"].send(one, "v1.1.0", unseen)
+    source.images["two"].send(two, "v1.1.0", unseen)
+
+    assert digest(sent) not in one.sent + two.sent
+    assert one.streamed + two.streamed == []
 
 
 def test_a_layer_that_the_registry_lost_is_sent() -> None:
@@ -169,9 +236,7 @@ def test_a_layer_that_the_registry_lost_is_sent() -> None:
     repository.manifests["v1.0.0"] = image_manifest(
         Descriptor(digest(before), len(before), OCI_CONFIG), layers
     )
-    source = EngineImages(
-        Giving(*files(BASE, content)), {"web": image(digest(content), BASE)}, PATTERNS, jobs=1
-    )
+    source = EngineImages(Giving(*files(BASE, content)), {"web": image(digest(content), BASE)}, GOAL, jobs=1)
 
     source.prepare({"web": (repository, frozenset({"v1.0.0", "1.0.0"}))})
     made = source.images["web"].send(repository, "v1.1.0", unseen)
@@ -181,7 +246,7 @@ def test_a_layer_that_the_registry_lost_is_sent() -> None:
 
 def test_nothing_that_is_missing_asks_the_engine_for_nothing() -> None:
     engine = Giving()
-    EngineImages(engine, {"web": image("sha256:x")}, PATTERNS, jobs=1).prepare({})
+    EngineImages(engine, {"web": image("sha256:x")}, GOAL, jobs=1).prepare({})
     assert engine.asked == []
 
 
@@ -206,7 +271,7 @@ def indexed() -> tuple[bytes, list[bytes], list[bytes]]:
 def test_an_index_of_the_containerd_store_stays_as_it_is() -> None:
     index, manifests, blobs = indexed()
     engine = Containerd(*files(*blobs, *manifests, index), ("index.json", b"{}"))
-    source = EngineImages(engine, {"web": image(digest(index), BASE)}, PATTERNS, jobs=1)
+    source = EngineImages(engine, {"web": image(digest(index), BASE)}, GOAL, jobs=1)
     repository = FakeRepository("r/web")
     source.prepare({"web": (repository, frozenset({"v0.9.0", "0.9.0"}))})
 
@@ -221,7 +286,7 @@ def test_an_index_of_the_containerd_store_stays_as_it_is() -> None:
 def test_a_manifest_of_the_containerd_store_stays_as_it_is() -> None:
     _, (manifest, *_), (layer, about, *_) = indexed()
     source = EngineImages(
-        Containerd(*files(layer, about, manifest)), {"web": image(digest(manifest), BASE)}, PATTERNS, jobs=1
+        Containerd(*files(layer, about, manifest)), {"web": image(digest(manifest), BASE)}, GOAL, jobs=1
     )
     repository = FakeRepository("r/web")
     source.prepare({"web": (repository, frozenset())})
@@ -235,7 +300,7 @@ def test_a_manifest_of_the_containerd_store_stays_as_it_is() -> None:
 def test_an_index_of_which_the_engine_lacks_a_platform() -> None:
     index, manifests, blobs = indexed()
     engine = Containerd(*files(*blobs, *manifests[:1], index))
-    source = EngineImages(engine, {"web": image(digest(index), BASE)}, PATTERNS, jobs=1)
+    source = EngineImages(engine, {"web": image(digest(index), BASE)}, GOAL, jobs=1)
     repository = FakeRepository("r/web")
     source.prepare({"web": (repository, frozenset())})
 
@@ -246,7 +311,7 @@ def test_an_index_of_which_the_engine_lacks_a_platform() -> None:
 
 
 def test_what_is_no_image_is_told() -> None:
-    source = EngineImages(Containerd(*files(b"?")), {"web": image(digest(b"?"))}, PATTERNS, jobs=1)
+    source = EngineImages(Containerd(*files(b"?")), {"web": image(digest(b"?"))}, GOAL, jobs=1)
     repository = FakeRepository("r/web")
     source.prepare({"web": (repository, frozenset())})
     with pytest.raises(RegistryError, match="is no manifest"):

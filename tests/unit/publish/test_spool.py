@@ -10,6 +10,7 @@ import os
 import tempfile
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,9 @@ from streamflow_build.engine.fake import FakeEngine
 from streamflow_build.engine.interface import TakeFile
 from streamflow_build.errors import EngineError, Interrupted, RegistryError
 from streamflow_build.publish import spool as module
-from streamflow_build.publish.spool import Blob, Spool
+from streamflow_build.publish.blob import Blob
+from streamflow_build.publish.spool import Spool
+from streamflow_build.registry.manifest import OCI_CONFIG, OCI_LAYER, Descriptor
 from streamflow_build.registry.repository import CHUNK
 
 from .giving import Giving, digest, path
@@ -72,10 +75,11 @@ def test_layers_are_packed_and_the_configuration_is_as_it_was(files: tuple[tuple
     for layer in (BASE, OWN):
         found = spool.blob(digest(layer))
         content = found.read()
-        assert (found.digest, found.size) == (digest(content), len(content))
+        assert found.whole(OCI_LAYER) == Descriptor(digest(content), len(content), OCI_LAYER)
         assert gzip.decompress(content) == layer
     config = spool.blob(IMAGE)
-    assert (config.digest, config.size, config.read()) == (IMAGE, len(CONFIG), CONFIG)
+    assert config.read() == CONFIG
+    assert config.whole(OCI_CONFIG) == Descriptor(IMAGE, len(CONFIG), OCI_CONFIG)
 
 
 @LAYOUTS
@@ -109,7 +113,7 @@ def test_of_the_containerd_store_all_is_kept_as_it_is() -> None:
     )  # fmt: skip
     for content in (packed, CONFIG, manifest):
         found = spool.blob(digest(content))
-        assert (found.digest, found.read()) == (digest(content), content)
+        assert (found.read(), found.whole("").digest) == (content, digest(content))
     with pytest.raises(EngineError):
         spool.blob(digest(b"{}"))
 
@@ -126,11 +130,13 @@ def test_a_layer_that_two_exports_have_is_packed_once() -> None:
 @pytest.mark.parametrize("layers", [BOTH, None], ids=["packed", "as it is"])
 def test_a_damaged_blob(layers: frozenset[str] | None) -> None:
     spool = spooled((path(BASE), BASE[:-1] + b"!"), *NEW[1:], layers=layers)
-    with pytest.raises(EngineError) as caught:
-        blob(spool, digest(BASE))
-    assert str(caught.value) == (
-        f"The Docker Engine gave out {digest(BASE)} damaged.\nLook at the engine's disk."
-    )
+    begun = spool.blob(digest(BASE))
+    for ask in (begun.read, partial(begun.whole, OCI_LAYER)):
+        with pytest.raises(EngineError) as caught:
+            ask()
+        assert str(caught.value) == (
+            f"The Docker Engine gave out {digest(BASE)} damaged.\nLook at the engine's disk."
+        )
 
 
 @LAYOUTS
@@ -212,3 +218,68 @@ def test_cancelled_before_a_blob_is_asked_for() -> None:
     with pytest.raises(Interrupted):
         spool.blob(IMAGE)
     engine.goes_on.set()
+
+
+class Slow(FakeEngine):
+    """An engine that gives out a layer in two halves, the second when it is told to."""
+
+    def __init__(self, first: bytes, second: bytes) -> None:
+        super().__init__()
+        self._halves = [first, second]
+        self.goes_on = threading.Event()
+
+    def export(self, images: tuple[str, ...], take: TakeFile) -> None:  # noqa: ARG002
+        take(path(b"".join(self._halves)), self)
+
+    def read(self, size: int, /) -> bytes:  # noqa: ARG002
+        """A file of the archive: the first half, later the second, then its end."""
+        if len(self._halves) == 1:
+            assert self.goes_on.wait(SECONDS)
+        return self._halves.pop(0) if self._halves else b""
+
+
+def test_a_blob_is_read_while_it_still_comes() -> None:
+    halves = os.urandom(1000), os.urandom(1000)
+    engine = Slow(*halves)
+    spool = Spool(engine)
+    spool.begin(((IMAGE,),), None)
+    found = spool.blob(digest(b"".join(halves)))
+
+    pieces = found.content()
+    assert next(pieces) == halves[0]
+    assert (found.size, found.is_whole) == (1000, False)
+    with ThreadPoolExecutor() as pool:
+        further, whole = pool.submit(next, pieces), pool.submit(found.whole, OCI_LAYER)
+        assert not further.done()
+        engine.goes_on.set()
+        assert further.result(SECONDS) == halves[1]
+        assert whole.result(SECONDS) == Descriptor(digest(b"".join(halves)), 2000, OCI_LAYER)
+    assert list(pieces) == []
+    assert (found.size, found.is_whole) == (2000, True)
+
+
+def test_cancelled_in_the_middle_of_a_blob() -> None:
+    engine = Slow(b"one", b"two")
+    spool = Spool(engine)
+    spool.begin(((IMAGE,),), None)
+    pieces = spool.blob(digest(b"onetwo")).content()
+    assert next(pieces) == b"one"
+    with ThreadPoolExecutor() as pool:
+        further = pool.submit(next, pieces)
+        spool.cancel()
+        assert isinstance(further.exception(SECONDS), Interrupted)
+    engine.goes_on.set()
+
+
+def test_the_engine_goes_away_in_the_middle_of_a_blob() -> None:
+    class Going(Slow):
+        def read(self, size: int, /) -> bytes:
+            if len(self._halves) == 1:
+                raise EngineError("The engine went away.")
+            return super().read(size)
+
+    spool = Spool(Going(b"one", b"two"))
+    spool.begin(((IMAGE,),), None)
+    found = spool.blob(digest(b"onetwo"))
+    with pytest.raises(EngineError, match=r"^The engine went away\.$"):
+        found.read()
