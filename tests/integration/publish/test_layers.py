@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ import pytest
 
 from ..shop import Shop
 from .conftest import SERVICES, Clients, pushed, with_version
-from .registries import Act, Fault, Gate, Process, answers, asks_instead
+from .registries import Act, Fault, Gate, Process, answers, asks_instead, cuts
 
 
 def blobs(clients: Clients, shop: Shop, host: str, tag: str) -> dict[str, list[str]]:
@@ -134,6 +135,29 @@ def test_a_new_service_takes_what_the_others_have(
     own = set(there["gamma"][:-1]) - set(there["alpha"][:-1])
     assert sent(gate) == sorted({*own, *configurations})
     whole(clients, shop_here, registry.host, "v1.1.0")
+
+
+@pytest.mark.parametrize(
+    "act", [cuts, answers("503 Service Unavailable"), answers("429 Too Many Requests", "Retry-After: 1")],
+    ids=["cut", "503", "429"],
+)  # fmt: skip
+def test_a_layer_that_is_sent_while_it_is_packed_breaks_off(
+    act: Act, built_here: Shop, gate: Gate, registry: Process, clients: Clients
+) -> None:
+    """Such a layer takes a while, and comes after its configuration: the order is of their digests."""
+    fault = Fault("PATCH .*/blobs/uploads/", act)
+    gate.faults.append(fault)
+    for number in range(1, 13):
+        for service in SERVICES:
+            built_here.write(f"{service}/large.txt", os.urandom(12 << 20).hex())
+        built_here.report(f"v1.1.{number}")
+
+        pushed(built_here, gate.host, f"v1.1.{number}")
+
+        whole(clients, built_here, registry.host, f"v1.1.{number}")
+        if fault.befallen:
+            break
+    assert fault.befallen == 1
 
 
 def test_no_room_for_layers_on_this_machine(
