@@ -12,6 +12,7 @@ from streamflow_build.model.reference import (
     DOCKER_HUB,
     Reference,
     ecr_region,
+    host_problem,
     registry_prefix,
     repository_problem,
     tag_problem,
@@ -22,9 +23,6 @@ _PLACEHOLDER = re.compile(r"\{([^{}]*)\}|[{}]")
 _IMAGE_PLACEHOLDERS = ("project", "service")
 # What each build gets from the machine, under these ids.
 _RESERVED_SECRETS = ("ca", "pip-conf", "uv-conf")
-
-
-_LARGEST_PORT = 65535
 
 
 def check_whole_version(patterns: tuple[str, ...]) -> None:
@@ -65,7 +63,6 @@ def check_registry(url: str) -> None:
         raise _wrong(error) from None
     if plain != url:
         raise Wrong(f"{quoted(url)} is not in the form that registries take", f"Write it as {plain}")
-    _check_port(url)
 
 
 def check_ecr(url: str) -> None:
@@ -80,7 +77,9 @@ def check_ecr(url: str) -> None:
 
 def check_mirror(host: str, mirror: str) -> None:
     """Raises Wrong when it is not a host[:port] and a prefix, or the host's own mirror."""
-    _check_port(host)
+    reason = host_problem(host)
+    if reason is not None:
+        raise Wrong(reason, "Write the host as images have it, such as docker.io.")
     check_registry(mirror)
     if mirror == host:
         raise Wrong(f"{quoted(host)} would be its own mirror", "Name another host, or leave the key out.")
@@ -145,12 +144,6 @@ def _check_placeholders(pattern: str, known: tuple[str, ...]) -> None:
                 f"unknown placeholder {quoted(found[0])}{close}{'?' * bool(close)}",
                 f"Known: {', '.join(f'{{{name}}}' for name in known)}.",
             )
-
-
-def _check_port(text: str) -> None:
-    port = re.match(r"[^/]*:([0-9]+)(/|$)", text)
-    if port and not (len(port[1]) <= len(str(_LARGEST_PORT)) and 1 <= int(port[1]) <= _LARGEST_PORT):
-        raise Wrong(f"the port of {quoted(text)} is not between 1 and {_LARGEST_PORT}", "Correct the port.")
 
 
 def _wrong(error: UsageError) -> Wrong:

@@ -18,6 +18,7 @@ LONGEST_TAG = 128
 LONGEST_REPOSITORY = 255
 """The most characters a repository may have, without its registry."""
 
+_LARGEST_PORT = 65535
 _LABEL = r"[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?"
 _HOST = re.compile(rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[0-9a-fA-F:]+\])(?::[0-9]+)?")
 _COMPONENT = re.compile(r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*")
@@ -86,6 +87,16 @@ def repository_problem(repository: str) -> str | None:
     return None
 
 
+def host_problem(host: str) -> str | None:
+    """Why nothing is reached under a registry's host, with or without a port, as a clause; None where it may be."""
+    if not _HOST.fullmatch(host):
+        return f"{host!r} is no host[:port]"
+    port = re.search(r":0*([0-9]+)$", host)
+    if port and not (len(port[1]) <= len(str(_LARGEST_PORT)) and 1 <= int(port[1]) <= _LARGEST_PORT):
+        return f"the port of {host!r} is not between 1 and {_LARGEST_PORT}"
+    return None
+
+
 def tag_problem(tag: str) -> str | None:
     """Why Docker refuses a tag, as a clause; None where it doesn't."""
     if not tag:
@@ -121,8 +132,8 @@ def registry_prefix(text: str) -> str:
     if ":" in path:
         shorter = text[: text.rindex(":")]
         raise _no_registry(text, "it holds a tag, which the version decides", f"Write it without: {shorter}")
-    if not _HOST.fullmatch(host):
-        raise _no_registry(text, f"{host!r} is no host[:port]", example)
+    if (reason := host_problem(host)) is not None:
+        raise _no_registry(text, reason, example)
     if host != "localhost" and not set(".:") & set(host):
         raise _no_registry(
             text, f"{host!r} is no host", f"On Docker Hub it is docker.io/{text.rstrip('/').lower()}."

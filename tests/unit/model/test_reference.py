@@ -112,6 +112,8 @@ def test_registry(text: str, prefix: str) -> None:
         ("ghcr.io//x", "it has an empty part between slashes", ADDRESS),
         ("ghcr.io/o_", f"'o_' {COMPONENT}", ADDRESS),
         ("a b/c", "'a b' is no host[:port]", ADDRESS),
+        ("localhost:65536/x", "the port of 'localhost:65536' is not between 1 and 65535", ADDRESS),
+        ("localhost:0", "the port of 'localhost:0' is not between 1 and 65535", ADDRESS),
     ],
 )
 def test_no_registry(text: str, reason: str, hint: str) -> None:
