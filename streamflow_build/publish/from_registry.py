@@ -48,8 +48,7 @@ class RegistryImage:
 
     @property
     def labels(self) -> dict[str, str]:
-        found = msgspec.json.decode(self._config, type=_Config).config.labels
-        return found or {}
+        return _labels(self._config)
 
     @property
     def named(self) -> str:
@@ -107,7 +106,13 @@ def stamped(source: Repository, tag: str, version: Version, layers: Layers) -> R
             hint="Build and push the version itself.",
         )
     config = source.blob(manifest.config)
-    fresh = _with_version(config, str(version))
+    try:
+        fresh = _with_version(config, str(version))
+    except msgspec.DecodeError as error:
+        raise RegistryError(
+            f"The configuration of {source}:{tag} can't be read: {error}.",
+            hint="Build and push the version itself.",
+        ) from error
     if fresh != config:
         described = Descriptor(digest_of(fresh), len(fresh), manifest.config.media_type)
         manifest = manifest.with_config(described)
@@ -119,13 +124,19 @@ class _Labels(msgspec.Struct, frozen=True):
 
 
 class _Config(msgspec.Struct, frozen=True):
-    config: _Labels = msgspec.field(default_factory=_Labels)
+    config: _Labels | None = None
+
+
+def _labels(config: bytes) -> dict[str, str]:
+    found = msgspec.json.decode(config, type=_Config).config
+    return (found and found.labels) or {}
 
 
 def _with_version(config: bytes, version: str) -> bytes:
-    document: dict[str, Any] = msgspec.json.decode(config)
-    labels = (document.get("config") or {}).get("Labels") or {}
+    """The same configuration but for the label. Raises msgspec.DecodeError where it is none."""
+    labels = _labels(config)
     if labels.get(f"{OCI}.version") == version:
         return config
-    stamped_labels = {**labels, f"{OCI}.version": version}
-    return msgspec.json.encode({**document, "config": {**document["config"], "Labels": stamped_labels}})
+    document: dict[str, Any] = msgspec.json.decode(config)
+    inner = {**(document.get("config") or {}), "Labels": {**labels, f"{OCI}.version": version}}
+    return msgspec.json.encode({**document, "config": inner})
