@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import partial
 
 from streamflow_build.engine.interface import Engine
-from streamflow_build.errors import Interrupted
+from streamflow_build.errors import Interrupted, RegistryError
 from streamflow_build.model.image import Image
 from streamflow_build.model.tags import tags_of
 from streamflow_build.plan.publish import PublishGoal, nearest
@@ -80,14 +81,22 @@ class EngineImages:
         """Note the layers that a repository has of an earlier version: they needn't be packed to be known."""
         repository, tags = there
         version = nearest(self._goal, tags)
-        full = () if version is None else tags_of(self._goal.patterns, version).full
-        manifest = next((repository.manifest(tag) for tag in full if tag in tags), None)
-        if manifest is None or manifest.config is None:
+        if version is None:
             return
-        names = diff_ids(repository.blob(manifest.config))
-        for name, layer in zip(names, manifest.layers, strict=False):
-            if name not in self._layers.names and repository.holds(layer.digest):
-                self._layers.note(name, Placed(layer, repository))
+        with suppress(RegistryError):  # that version may be damaged, which is no matter of this one's
+            for name, layer in _packed(repository, tags_of(self._goal.patterns, version).full[0]):
+                if name not in self._layers.names and repository.holds(layer.digest):
+                    self._layers.note(name, Placed(layer, repository))
+
+
+def _packed(repository: Repository, tag: str) -> tuple[tuple[str, Descriptor], ...]:
+    """An image's layers, with what they are unpacked; none where that can't be known. Raises RegistryError."""
+    manifest = repository.manifest(tag)
+    config = None if manifest is None else manifest.config
+    if manifest is None or config is None:
+        return ()
+    names = diff_ids(repository.blob(config))
+    return tuple(zip(names, manifest.layers, strict=True)) if len(names) == len(manifest.layers) else ()
 
 
 def _exports(images: list[Image], layers: frozenset[str]) -> tuple[tuple[str, ...], ...]:

@@ -16,7 +16,7 @@ from requests.utils import parse_dict_header
 
 from streamflow_build.errors import RegistryError
 from streamflow_build.model.credentials import Credentials
-from streamflow_build.registry.answers import check
+from streamflow_build.registry.answers import address, check, document
 from streamflow_build.registry.transport import Transport, is_loopback
 
 Scope = tuple[str, ...]
@@ -82,7 +82,7 @@ class Access:
         return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
 
     def _token(self, scope: Scope, options: dict[str, str]) -> str:
-        realm = options["realm"]
+        realm = address(self._transport.url("/"), options["realm"])
         user, password = self.credentials
         if password and urlsplit(realm).scheme != "https" and not is_loopback(urlsplit(realm).netloc):
             raise RegistryError(
@@ -110,8 +110,8 @@ class Access:
             raise self.refused()
         check(answer, f"a token of {urlsplit(realm).netloc}")
         try:
-            found = answer.json()
+            found = document(answer)
             token = found.get("token") or found["access_token"]
-        except (ValueError, KeyError, AttributeError) as error:
+        except (KeyError, AttributeError) as error:
             raise RegistryError(f"{urlsplit(realm).netloc} gave no token where it should.") from error
         return str(token)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from email.utils import parsedate_to_datetime
-from urllib.parse import urlsplit
+from typing import Any
+from urllib.parse import urljoin, urlsplit
 
 import requests
 
@@ -38,14 +40,30 @@ def check(answer: requests.Response, what: str) -> None:
 def words(answer: requests.Response) -> str:
     """What the registry says of it: its errors' codes and messages; nothing where it says nothing readable."""
     try:
-        errors = answer.json()["errors"]
         found = "; ".join(
             " ".join(filter(None, (str(each.get("code", "")), str(each.get("message") or ""))))
-            for each in errors
+            for each in document(answer)["errors"]
         )
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (KeyError, TypeError, AttributeError):
         return ""
     return found[:_MOST_WORDS].rstrip(".")
+
+
+def document(answer: requests.Response) -> Any:
+    """The JSON of an answer; None where it is none, or one that is nested without an end."""
+    with suppress(ValueError, RecursionError):
+        return answer.json()
+    return None
+
+
+def address(base: str, told: str) -> str:
+    """An address that a registry gave, which may be relative to that of the answer. Raises RegistryError."""
+    try:
+        found = urljoin(base, told)
+        urlsplit(found).port  # noqa: B018 - it is looked at only when it is asked for
+    except ValueError as error:
+        raise RegistryError(f"The registry gave an address that is none, {told!r}: {error}.") from error
+    return found
 
 
 def _retry_after(answer: requests.Response) -> float | None:
@@ -55,7 +73,7 @@ def _retry_after(answer: requests.Response) -> float | None:
         return float(told[:9])
     try:
         return max(0.0, parsedate_to_datetime(told).timestamp() - time.time())
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
 
 

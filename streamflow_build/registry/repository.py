@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from typing import TypeVar
-from urllib.parse import urlencode, urljoin, urlsplit
+from urllib.parse import urlencode, urlsplit
 
+import msgspec
 import requests
 
 from streamflow_build.errors import RegistryError
 from streamflow_build.registry.access import Scope
-from streamflow_build.registry.answers import check
+from streamflow_build.registry.answers import address, check, document
 from streamflow_build.registry.client import Registry
 from streamflow_build.registry.manifest import ACCEPTED, LARGEST, Descriptor, Manifest, digest_of
 from streamflow_build.registry.retry import Patience, Transient
@@ -29,6 +30,10 @@ _BYTES = {"Content-Type": "application/octet-stream"}
 _NOT_MOUNTED = frozenset({400, 403, 404, 405})
 
 T = TypeVar("T")
+
+
+class _Tags(msgspec.Struct, frozen=True):
+    tags: tuple[str, ...] | None
 
 
 def _unseen(_: int) -> None:
@@ -168,7 +173,7 @@ class Repository:
         def send() -> Descriptor:
             pieces = _watched(content(), self.registry.patience, progress)
             answer = self.registry.send("PATCH", self._begin(), self._scope, headers=_BYTES, data=pieces)
-            check(answer, f"a layer of {self.name}")
+            _check_upload(answer, f"a layer of {self.name}")
             descriptor = whole()
             self._end_upload(self._location(answer), descriptor, b"")
             return descriptor
@@ -200,11 +205,11 @@ class Repository:
                 return None
             check(answer, f"the tags of {self.name}")
             try:
-                found.update(answer.json()["tags"] or ())
-            except (ValueError, KeyError, TypeError) as error:
+                found.update(msgspec.convert(document(answer), _Tags).tags or ())
+            except msgspec.ValidationError as error:
                 raise RegistryError(f"What {self} answers is no list of tags.") from error
             further = answer.links.get("next", {}).get("url")
-            return None if further is None else urljoin(answer.url, further)
+            return None if further is None else address(answer.url, further)
 
         return self._patiently(ask)
 
@@ -226,7 +231,7 @@ class Repository:
     def _location(self, answer: requests.Response) -> str:
         if "Location" not in answer.headers:
             raise RegistryError(f"{self} takes an upload, and doesn't say where.")
-        return urljoin(answer.url, answer.headers["Location"])
+        return address(answer.url, answer.headers["Location"])
 
     def _send_blob(self, descriptor: Descriptor, content: Iterable[bytes], progress: Progress) -> None:
         """In one piece, which every registry takes: what breaks off is sent anew."""
@@ -237,7 +242,7 @@ class Repository:
         query = urlencode({"digest": descriptor.digest})
         url = f"{location}{'&' if urlsplit(location).query else '?'}{query}"
         answer = self.registry.send("PUT", url, self._scope, headers=_BYTES, data=data)
-        check(answer, f"the blob {self.name}@{descriptor.digest}")
+        _check_upload(answer, f"the blob {self.name}@{descriptor.digest}")
 
     def _ask(
         self, method: str, path: str, *, headers: dict[str, str] | None = None, data: bytes | None = None
@@ -260,6 +265,13 @@ class _Body:
 
     def __iter__(self) -> Iterator[bytes]:
         return iter(self._content)
+
+
+def _check_upload(answer: requests.Response, what: str) -> None:
+    """Raise where an upload isn't taken: one that the registry forgot, say since it was restarted, begins anew."""
+    if answer.status_code == requests.codes.not_found:
+        raise Transient(f"the registry forgot the upload of {what}")
+    check(answer, what)
 
 
 def _watched(content: Iterable[bytes], patience: Patience, progress: Progress) -> Iterator[bytes]:

@@ -11,7 +11,7 @@ from typing import Any
 
 import requests
 from requests.adapters import HTTPAdapter
-from urllib3.exceptions import NameResolutionError, NewConnectionError
+from urllib3.exceptions import LocationValueError, NameResolutionError, NewConnectionError
 
 from streamflow_build.errors import RegistryError
 from streamflow_build.registry.retry import Transient
@@ -78,7 +78,7 @@ class Transport:
             raise Transient(f"{self.host} did not answer in time") from error
         except (requests.ConnectionError, requests.exceptions.ChunkedEncodingError) as error:
             raise Transient(f"the connection to {self.host} broke off: {_innermost(error)}") from error
-        except requests.RequestException as error:
+        except (requests.RequestException, LocationValueError) as error:
             raise RegistryError(f"The registry {self.host} can't be asked: {_innermost(error)}") from error
 
     def close(self) -> None:

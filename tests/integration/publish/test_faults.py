@@ -60,6 +60,36 @@ def test_a_refusal_that_passes(  # noqa: PLR0913, PLR0917 - fixtures
     whole(built_here, registry.host, clients)
 
 
+def test_a_registry_that_forgets_an_upload(
+    built_here: Shop, gate: Gate, registry: Process, clients: Clients
+) -> None:
+    """It was started again, say, or another of several answers."""
+    body = b'{"errors": [{"code": "BLOB_UPLOAD_UNKNOWN", "message": "upload unknown"}]}'
+    gate.faults.append(Fault(KINDS["sending a layer"], answers("404 Not Found", body=body)))
+
+    done = built_here.run("push", f"{gate.host}/team")
+
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("the registry forgot the upload of ") == 1
+    whole(built_here, registry.host, clients)
+
+
+@pytest.mark.parametrize(
+    "told", ["Location: http://[::1", "Location: http://host:port/", "Location: ftp://x/"]
+)
+def test_a_place_for_an_upload_that_is_none(
+    told: str, built_here: Shop, gate: Gate, registry: Process, clients: Clients
+) -> None:
+    gate.faults.append(Fault("POST .*/blobs/uploads/", answers("202 Accepted", told), times=99))
+
+    done = built_here.run("push", f"{gate.host}/team")
+
+    assert done.returncode == 6
+    assert "Traceback" not in done.stderr
+    assert re.search("gave an address that is none|can't be asked", done.stderr)
+    never_mixed(built_here, registry.host, clients)
+
+
 def test_each_attempt_is_told(built_here: Shop, gate: Gate) -> None:
     gate.faults.append(Fault("GET .*/tags/list", answers("429 Too Many Requests", "Retry-After: 1"), times=2))
 

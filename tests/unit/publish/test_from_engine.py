@@ -188,6 +188,44 @@ def test_layers_of_the_newest_version_are_neither_packed_nor_sent() -> None:
         source._spool.blob(digest(BASE))
 
 
+@pytest.mark.parametrize(
+    "before", [b"?", config(BASE), config(BASE, ONE, TWO)], ids=["none", "fewer", "more"]
+)
+def test_an_earlier_version_whose_configuration_does_not_fit(before: bytes) -> None:
+    content, there = config(BASE, TWO), gzip.compress(BASE, 9)
+    repository = FakeRepository("r/web")
+    repository.blobs |= {digest(there): there, digest(before): before}
+    layers = (Descriptor(digest(there), len(there), OCI_LAYER),) * 2
+    repository.manifests["v1.0.0"] = image_manifest(
+        Descriptor(digest(before), len(before), OCI_CONFIG), layers
+    )
+    source = EngineImages(
+        Giving(*files(BASE, TWO, content)), {"web": image(digest(content), BASE, TWO)}, GOAL, jobs=1
+    )
+
+    source.prepare({"web": (repository, frozenset({"v1.0.0", "1.0.0"}))})
+    made = source.images["web"].send(repository, "v1.1.0", unseen)
+
+    assert [gzip.decompress(repository.blobs[layer.digest]) for layer in made.layers] == [BASE, TWO]
+
+
+def test_an_earlier_version_that_the_registry_lost_in_part() -> None:
+    class Losing(FakeRepository):
+        def blob(self, descriptor: Descriptor) -> bytes:
+            raise RegistryError(f"There is no {descriptor.digest}.")
+
+    content, before = config(BASE), config(ONE)
+    repository = Losing("r/web")
+    repository.blobs[digest(before)] = before
+    repository.manifests["v1.0.0"] = image_manifest(Descriptor(digest(before), len(before), OCI_CONFIG), ())
+    source = EngineImages(Giving(*files(BASE, content)), {"web": image(digest(content), BASE)}, GOAL, jobs=1)
+
+    source.prepare({"web": (repository, frozenset({"v1.0.0", "1.0.0"}))})
+    made = source.images["web"].send(repository, "v1.1.0", unseen)
+
+    assert gzip.decompress(repository.blobs[made.layers[0].digest]) == BASE
+
+
 def test_what_an_earlier_run_sent_of_the_image_is_not_sent_again() -> None:
     """Its configuration is there: so something of it may be, under whatever digest it has when it is packed."""
     content = config(BASE, ONE)

@@ -142,7 +142,7 @@ def test_a_damaged_blob(layers: frozenset[str] | None) -> None:
 @LAYOUTS
 def test_a_blob_that_does_not_come(files: tuple[tuple[str, bytes], ...]) -> None:
     spool = spooled(*files[1:])
-    assert spool.blob(IMAGE).size == len(CONFIG)
+    assert spool.blob(IMAGE).read() == CONFIG
     with pytest.raises(EngineError) as caught:
         blob(spool, digest(BASE))
     assert str(caught.value) == (

@@ -10,7 +10,7 @@ import pytest
 import requests
 
 from streamflow_build.errors import RegistryError
-from streamflow_build.registry.answers import check
+from streamflow_build.registry.answers import address, check, document, words
 from streamflow_build.registry.retry import Transient
 
 
@@ -29,7 +29,17 @@ def test_what_passes_by_itself(status: int) -> None:
     assert (caught.value.reason, caught.value.after) == (f"{status} for the tags of org/web", 7.0)
 
 
-@pytest.mark.parametrize(("told", "seconds"), [("", None), ("soon", None), ("0", 0.0), ("12", 12.0)])
+@pytest.mark.parametrize(
+    ("told", "seconds"),
+    [
+        ("", None),
+        ("soon", None),
+        ("0", 0.0),
+        ("12", 12.0),
+        ("Fri, 99999999999 Dec 2026 00:00:00 GMT", None),
+        ("Fri, 31 Dec 99999999999 00:00:00 GMT", None),
+    ],
+)
 def test_how_long_to_wait(told: str, seconds: float | None) -> None:
     with pytest.raises(Transient) as caught:
         check(answer(503, Retry_After=told), "it")
@@ -79,3 +89,36 @@ def test_words_that_are_none(body: object) -> None:
 
 def test_a_success_is_none_of_this() -> None:
     check(answer(201), "it")
+
+
+@pytest.mark.parametrize("content", [b"", b"?", b"\xff", b"[" * 100_000, b'{"errors":' * 100_000])
+def test_what_is_no_json(content: bytes) -> None:
+    made = answer(404)
+    made._content = content
+    assert document(made) is None
+    assert words(made) == ""
+
+
+BASE = "https://registry.example/v2/org/web/blobs/uploads/"
+
+
+@pytest.mark.parametrize(
+    ("told", "whole"),
+    [
+        (
+            "/v2/org/web/blobs/uploads/1?_state=x",
+            "https://registry.example/v2/org/web/blobs/uploads/1?_state=x",
+        ),
+        ("2", f"{BASE}2"),
+        ("http://elsewhere.example:5000/3", "http://elsewhere.example:5000/3"),
+    ],
+)
+def test_an_address(told: str, whole: str) -> None:
+    assert address(BASE, told) == whole
+
+
+@pytest.mark.parametrize("told", ["http://[::1", "http://[x]/", "http://host:99999/", "http://host:port/"])
+def test_an_address_that_is_none(told: str) -> None:
+    with pytest.raises(RegistryError) as caught:
+        address(BASE, told)
+    assert caught.value.message.startswith(f"The registry gave an address that is none, {told!r}: ")
