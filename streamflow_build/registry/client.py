@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from urllib.parse import urljoin, urlsplit
 
 import requests
@@ -11,7 +12,7 @@ from streamflow_build.model.credentials import Credentials
 from streamflow_build.model.reference import DOCKER_HUB
 from streamflow_build.registry.access import Access, Scope
 from streamflow_build.registry.retry import Patience, Transient
-from streamflow_build.registry.transport import Transport
+from streamflow_build.registry.transport import SILENCE_SECONDS, Transport
 
 _HUB_API = "registry-1.docker.io"
 
@@ -47,24 +48,24 @@ class Registry:
         headers: dict[str, str] | None = None,
         data: bytes | Iterable[bytes] | None = None,
         stream: bool = False,
+        silence: float = SILENCE_SECONDS,
     ) -> requests.Response:
         """The answer, after a log-in where one is asked for. Raises RegistryError, Transient.
 
-        ``path`` may also be an address that the registry gave.
+        ``path`` may also be an address that the registry gave, ``silence`` is how many seconds it may say nothing.
         """
         url = urljoin(self._transport.url("/"), path)
         ours = urlsplit(url).netloc == urlsplit(self._transport.url("/")).netloc
         told = dict(headers or {})
         granted = self._access.header(scope) if ours else {}
-        answer = self._transport.send(method, url, headers=told | granted, data=data, stream=stream)
+        send = partial(self._transport.send, method, url, data=data, stream=stream, silence=silence)
+        answer = send(headers=told | granted)
         if answer.status_code != requests.codes.unauthorized or not ours:
             return answer
         self._access.renew(scope, answer.headers.get("WWW-Authenticate", ""))
         if data is not None and not isinstance(data, bytes):
             raise Transient("the log-in ran out")  # what was sent in part is sent from its beginning
-        answer = self._transport.send(
-            method, url, headers=told | self._access.header(scope), data=data, stream=stream
-        )
+        answer = send(headers=told | self._access.header(scope))
         if answer.status_code == requests.codes.unauthorized:
             raise self._access.refused()
         return answer

@@ -16,6 +16,7 @@ from streamflow_build.registry.answers import address, check, document
 from streamflow_build.registry.client import Registry
 from streamflow_build.registry.manifest import ACCEPTED, LARGEST, Descriptor, Manifest, digest_of
 from streamflow_build.registry.retry import Patience, Transient
+from streamflow_build.registry.transport import STORING_SECONDS
 
 CHUNK = 1 << 18
 """Bytes that are sent at a time: each such piece must pass within the seconds that a connection may take."""
@@ -26,7 +27,6 @@ Progress = Callable[[int], None]
 
 _PAGE = 1000
 _DIGEST = "Docker-Content-Digest"
-_BYTES = {"Content-Type": "application/octet-stream"}
 _NOT_MOUNTED = frozenset({400, 403, 404, 405})
 
 T = TypeVar("T")
@@ -172,7 +172,7 @@ class Repository:
 
         def send() -> Descriptor:
             pieces = _watched(content(), self.registry.patience, progress)
-            answer = self.registry.send("PATCH", self._begin(), self._scope, headers=_BYTES, data=pieces)
+            answer = self._send_bytes("PATCH", self._begin(), pieces)
             _check_upload(answer, f"a layer of {self.name}")
             descriptor = whole()
             self._end_upload(self._location(answer), descriptor, b"")
@@ -241,8 +241,12 @@ class Repository:
     def _end_upload(self, location: str, descriptor: Descriptor, data: bytes | _Body) -> None:
         query = urlencode({"digest": descriptor.digest})
         url = f"{location}{'&' if urlsplit(location).query else '?'}{query}"
-        answer = self.registry.send("PUT", url, self._scope, headers=_BYTES, data=data)
+        answer = self._send_bytes("PUT", url, data)
         _check_upload(answer, f"the blob {self.name}@{descriptor.digest}")
+
+    def _send_bytes(self, method: str, url: str, data: bytes | Iterable[bytes]) -> requests.Response:
+        kind = {"Content-Type": "application/octet-stream"}
+        return self.registry.send(method, url, self._scope, headers=kind, data=data, silence=STORING_SECONDS)
 
     def _ask(
         self, method: str, path: str, *, headers: dict[str, str] | None = None, data: bytes | None = None

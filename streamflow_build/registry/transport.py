@@ -19,6 +19,8 @@ from streamflow_build.registry.retry import Transient
 CONNECT_SECONDS = 10.0
 SILENCE_SECONDS = 30.0
 """How long a registry may say nothing in the middle of an answer."""
+STORING_SECONDS = 120.0
+"""How long it may say nothing after a blob, which it stores, or a proxy passes on, before the answer."""
 CERTIFICATES = (Path("/etc/docker/certs.d"), Path("~/.docker/certs.d"))
 """Where Docker keeps the authorities of private registries: https://docs.docker.com/engine/security/certificates/."""
 
@@ -48,7 +50,7 @@ class Transport:
         """The address of a path of the registry's."""
         return f"{self._base}{path}"
 
-    def send(
+    def send(  # noqa: PLR0913 - a request's parts
         self,
         method: str,
         url: str,
@@ -56,6 +58,7 @@ class Transport:
         headers: Mapping[str, str],
         data: bytes | Iterable[bytes] | Mapping[str, str] | None = None,
         stream: bool = False,
+        silence: float = SILENCE_SECONDS,
     ) -> requests.Response:
         """Any answer at all, redirections followed. Raises RegistryError, or Transient where it breaks off."""
         try:
@@ -65,7 +68,7 @@ class Transport:
                 headers=dict(headers),
                 data=data,
                 stream=stream,
-                timeout=(CONNECT_SECONDS, SILENCE_SECONDS),
+                timeout=(CONNECT_SECONDS, silence),
                 auth=_unchanged,
             )
         except requests.exceptions.SSLError as error:

@@ -13,7 +13,7 @@ import pytest
 
 from ..shop import Shop, until
 from .conftest import SERVICES, Clients, pushed
-from .registries import Act, Fault, Gate, Process, answers, changes, cuts, stalls
+from .registries import Act, Fault, Gate, Process, answers, changes, comes_late, cuts, stalls
 
 SERIES = ("v1.0.0", "1.0.0", "1.0", "1", "latest")
 KINDS = {
@@ -152,6 +152,21 @@ def test_a_connection_that_stalls(built_here: Shop, gate: Gate, registry: Proces
 
     assert done.returncode == 0
     assert f"{gate.host} did not answer in time; attempt 2 of 5" in done.stderr
+    whole(built_here, registry.host, clients)
+
+
+def test_a_layer_that_takes_a_while_to_be_stored(
+    built_here: Shop, gate: Gate, registry: Process, clients: Clients
+) -> None:
+    """Longer than a registry may say nothing otherwise."""
+    fault = Fault(KINDS["sending a layer"], comes_late(35))
+    gate.faults.append(fault)
+
+    done = built_here.run("push", f"{gate.host}/team")
+
+    assert done.returncode == 0, done.stderr
+    assert fault.befallen == 1
+    assert "attempt" not in done.stderr
     whole(built_here, registry.host, clients)
 
 
