@@ -57,7 +57,7 @@ def check_configuration() -> None:
         fault = str(error)
     except ValueError:
         fault = "a registry's `auth` is not the base64 of user:password"
-    except (AttributeError, TypeError, KeyError):
+    except (AttributeError, TypeError, KeyError, RecursionError):
         fault = "a part of it is not of the kind that Docker writes there"
     else:
         return

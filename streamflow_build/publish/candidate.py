@@ -26,8 +26,8 @@ class Candidate(Protocol):
     def is_in(self, manifest: Manifest) -> bool:
         """Whether a manifest of the registry is this very image's."""
 
-    def send(self, repository: Repository, tag: str, progress: Progress) -> Manifest:
-        """Have it in the repository under that tag; the manifest as it was read back."""
+    def send(self, repository: Repository, progress: Progress) -> Manifest:
+        """Have all that it consists of in the repository; the manifest, which is to be put there."""
 
 
 class Source(Protocol):

@@ -14,7 +14,6 @@ from streamflow_build.plan.publish import PublishGoal, nearest
 from streamflow_build.publish.candidate import Progress
 from streamflow_build.publish.layers import Layers, Placed
 from streamflow_build.publish.spool import Spool
-from streamflow_build.publish.tags import read_back
 from streamflow_build.registry.manifest import (
     OCI_CONFIG,
     OCI_LAYER,
@@ -137,18 +136,16 @@ class EngineImage:
         config = manifest.config
         return self._image.id in {manifest.digest, None if config is None else config.digest}
 
-    def send(self, repository: Repository, tag: str, progress: Progress) -> Manifest:
+    def send(self, repository: Repository, progress: Progress) -> Manifest:
         count = _Count(progress)
         content = self._spool.blob(self._image.id).read()
         manifest = Manifest.of(content)
         if manifest is None:
             config = Descriptor(digest_of(content), len(content), OCI_CONFIG)
             repository.upload(config, lambda: [content], missing=self.fresh)
-            manifest = image_manifest(config, self._place(repository, self._image.diff_ids, count))
-        else:
-            self._put_parts(repository, manifest, count)
-        repository.put(tag, manifest)
-        return read_back(repository, tag, manifest.digest)
+            return image_manifest(config, self._place(repository, self._image.diff_ids, count))
+        self._put_parts(repository, manifest, count)
+        return manifest
 
     def _put_parts(self, repository: Repository, manifest: Manifest, count: _Count) -> None:
         """Put what a manifest consists of; that of several platforms consists of manifests."""

@@ -17,7 +17,6 @@ from streamflow_build.plan.images import OCI
 from streamflow_build.plan.publish import PublishGoal
 from streamflow_build.publish.candidate import Progress
 from streamflow_build.publish.layers import Layers
-from streamflow_build.publish.tags import read_back
 from streamflow_build.registry.client import Registry
 from streamflow_build.registry.manifest import OCI_CONFIG, Descriptor, Manifest, digest_of
 from streamflow_build.registry.repository import Repository
@@ -57,7 +56,7 @@ class RegistryImage:
     def is_in(self, manifest: Manifest) -> bool:
         return manifest.digest == self._manifest.digest
 
-    def send(self, repository: Repository, tag: str, progress: Progress) -> Manifest:
+    def send(self, repository: Repository, progress: Progress) -> Manifest:
         """Layers are mounted from where they are in the same registry, and sent through from another."""
         layers = {layer.digest: layer for layer in self._manifest.layers}
         total, sent = sum(layer.size for layer in layers.values()), 0
@@ -73,8 +72,7 @@ class RegistryImage:
             progress(sent, total)
         config = Descriptor(digest_of(self._config), len(self._config), OCI_CONFIG)
         repository.upload(config, lambda: [self._config])
-        repository.put(tag, self._manifest)
-        return read_back(repository, tag, self._manifest.digest)
+        return self._manifest
 
 
 def source_of(

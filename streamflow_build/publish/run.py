@@ -16,7 +16,7 @@ from streamflow_build.plan.images import OCI
 from streamflow_build.plan.publish import PublishGoal, staying
 from streamflow_build.publish.candidate import Source
 from streamflow_build.publish.observer import PublishObserver
-from streamflow_build.publish.tags import Found, look, put_tags
+from streamflow_build.publish.tags import Found, look, look_again, put_tags, still_missing
 from streamflow_build.registry.client import Registry
 from streamflow_build.registry.manifest import Manifest
 from streamflow_build.registry.repository import Repository
@@ -58,7 +58,11 @@ def publish(  # noqa: PLR0913 - each is another party of the run
     )
     run.check_writable(found)
     outcomes = run.versions(found)
-    if all(isinstance(outcome, _There) for outcome in outcomes):
+    if any(each.manifest is None for each in found):  # which took a while
+        outcomes = run.look_again(outcomes)
+    there = tuple(outcome.found for outcome in outcomes if isinstance(outcome, _There))
+    if len(there) == len(outcomes):
+        stays = staying(goal, {each.service.name: each.held for each in there})
         floating = tuple(tag for tag in goal.tags.floating if tag not in {stay.tag for stay in stays})
         outcomes = run.move(outcomes, floating)
     report = PublishReport(
@@ -102,6 +106,12 @@ class _Run:
     def versions(self, found: tuple[Found, ...]) -> tuple[_There | NotPublished, ...]:
         """Each service's full version, sent where it isn't there. One that fails leaves the others alone."""
         return together(self._version, found, jobs=self._jobs, stop=self._stop, left=_cut_off)
+
+    def look_again(self, there: tuple[_There | NotPublished, ...]) -> tuple[_There | NotPublished, ...]:
+        """The floating tags as they are now, where the full version is there for all services."""
+        if any(isinstance(each, NotPublished) for each in there):
+            return there
+        return together(self._looked_again, there, jobs=self._jobs, stop=self._stop, left=_left_there)
 
     def move(
         self, there: tuple[_There | NotPublished, ...], floating: tuple[str, ...]
@@ -153,12 +163,20 @@ class _Run:
         name, full = found.service.name, self._goal.tags.full
         manifest, sent = found.manifest, False
         if manifest is None:
-            manifest = found.candidate.send(
-                found.repository, full[0], lambda current, total: self._observer.sending(name, current, total)
+            made = found.candidate.send(
+                found.repository, lambda current, total: self._observer.sending(name, current, total)
             )
-            sent = True
-        put = put_tags(found, manifest, full[1:] if sent else full)
-        return _There(found, manifest, sent, (*full[:sent], *put), time.monotonic() - started)
+            manifest, sent = still_missing(self._goal, found, made), True
+        put = put_tags(found, manifest, full)
+        return _There(found, manifest, sent, put, time.monotonic() - started)
+
+    def _looked_again(self, there: _There | NotPublished) -> _There | NotPublished:
+        if isinstance(there, NotPublished):
+            return there
+        return self._settled(
+            there.found,
+            lambda: msgspec.structs.replace(there, found=look_again(self._goal, there.found)),
+        )
 
     def _moved(self, there: _There | NotPublished, tag: str) -> _There | NotPublished:
         if isinstance(there, NotPublished):

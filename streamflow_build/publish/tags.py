@@ -28,9 +28,7 @@ def look(goal: PublishGoal, service: Service, candidate: Candidate, repository: 
     Raises RegistryError where a tag of the full version has other content and the goal doesn't force it.
     """
     tags = repository.tags()
-    digests = {
-        tag: digest for tag in to_look_at(goal, tags) if (digest := repository.digest(tag)) is not None
-    }
+    digests = _digests(repository, to_look_at(goal, tags))
     manifest = None
     for tag in goal.tags.full:
         if tag not in digests or (manifest is not None and digests[tag] == manifest.digest):
@@ -41,6 +39,26 @@ def look(goal: PublishGoal, service: Service, candidate: Candidate, repository: 
         elif there is not None and not goal.force:
             raise _other_content(repository, tag, there, candidate)
     return Found(service, candidate, repository, Held(tags, digests), manifest)
+
+
+def still_missing(goal: PublishGoal, found: Found, manifest: Manifest) -> Manifest:
+    """What to put as the version: the manifest, or another's of the same image, who was faster; sending takes a while.
+
+    Raises RegistryError where the version has got other content meanwhile, and the goal doesn't force it.
+    """
+    tag = goal.tags.full[0]
+    there = None if goal.force else found.repository.manifest(tag)
+    if there is not None and not found.candidate.is_in(there):
+        raise _other_content(found.repository, tag, there, found.candidate)
+    return there or manifest
+
+
+def look_again(goal: PublishGoal, found: Found) -> Found:
+    """The same with the floating tags as they are now. Raises RegistryError."""
+    tags, full = found.repository.tags(), goal.tags.full
+    kept = {tag: digest for tag, digest in found.held.digests.items() if tag in full}
+    floating = tuple(tag for tag in to_look_at(goal, tags) if tag not in full)
+    return msgspec.structs.replace(found, held=Held(tags, kept | _digests(found.repository, floating)))
 
 
 def put_tags(found: Found, manifest: Manifest, tags: tuple[str, ...]) -> tuple[str, ...]:
@@ -55,12 +73,8 @@ def put_tags(found: Found, manifest: Manifest, tags: tuple[str, ...]) -> tuple[s
     return missing
 
 
-def read_back(repository: Repository, tag: str, digest: str) -> Manifest:
-    """The manifest of a tag, which must have that digest. Raises RegistryError."""
-    manifest = repository.manifest(tag)
-    if manifest is None or manifest.digest != digest:
-        raise _not_what_was_sent(repository, tag, None if manifest is None else manifest.digest, digest)
-    return manifest
+def _digests(repository: Repository, tags: tuple[str, ...]) -> dict[str, str]:
+    return {tag: digest for tag in tags if (digest := repository.digest(tag)) is not None}
 
 
 def _other_content(repository: Repository, tag: str, there: Manifest, candidate: Candidate) -> RegistryError:

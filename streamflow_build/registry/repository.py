@@ -26,6 +26,7 @@ Progress = Callable[[int], None]
 """Told how many bytes of a blob are sent."""
 
 _PAGE = 1000
+_MOST_PAGES = 10_000
 _DIGEST = "Docker-Content-Digest"
 _NOT_MOUNTED = frozenset({400, 403, 404, 405})
 
@@ -62,6 +63,10 @@ class Repository:
         while path is not None:
             if path in seen:
                 raise RegistryError(f"{self} lists its tags in a circle: after {path} it comes again.")
+            if len(seen) == _MOST_PAGES:
+                raise RegistryError(
+                    f"{self} lists its tags without an end, in more than {_MOST_PAGES} pages."
+                )
             seen.add(path)
             path = self._tags_page(path, found)
         return frozenset(found)
@@ -194,7 +199,9 @@ class Repository:
             path = f"/v2/{source.name}/blobs/{descriptor.digest}"
             with source.registry.send("GET", path, scope, stream=True) as answer:
                 check(answer, f"the blob {source.name}@{descriptor.digest}")
-                self._send_blob(descriptor, _received(answer), progress)
+                self._send_blob(
+                    descriptor, _received(answer, f"{source}@{descriptor.digest}", descriptor.size), progress
+                )
 
         self._patiently(send)
 
@@ -275,6 +282,11 @@ def _check_upload(answer: requests.Response, what: str) -> None:
     """Raise where an upload isn't taken: one that the registry forgot, say since it was restarted, begins anew."""
     if answer.status_code == requests.codes.not_found:
         raise Transient(f"the registry forgot the upload of {what}")
+    if answer.is_redirect:
+        elsewhere = urlsplit(answer.headers["Location"]).netloc or "another path"
+        raise RegistryError(
+            f"The registry wants {what} sent elsewhere, to {elsewhere}, which isn't followed."
+        )
     check(answer, what)
 
 
@@ -288,9 +300,14 @@ def _watched(content: Iterable[bytes], patience: Patience, progress: Progress) -
         progress(sent)
 
 
-def _received(answer: requests.Response) -> Iterator[bytes]:
+def _received(answer: requests.Response, what: str, size: int) -> Iterator[bytes]:
     """A blob of another registry's, as it comes."""
+    got = 0
     try:
-        yield from answer.iter_content(CHUNK)
+        for chunk in answer.iter_content(CHUNK):
+            got += len(chunk)
+            yield chunk
     except (requests.ConnectionError, requests.exceptions.ChunkedEncodingError) as error:
         raise Transient("the connection broke off in the middle of a layer") from error
+    if got != size:
+        raise RegistryError(f"The blob {what} is damaged: it has {got} bytes, and should have {size}.")

@@ -36,6 +36,7 @@ class Transport:
     def __init__(self, host: str, *, connections: int) -> None:
         self.host = host
         self._session = requests.Session()
+        self._session.trust_env = not is_loopback(host)  # no proxy reaches this machine's own address
         adapter = _Adapter(host, connections)
         self._session.mount("https://", adapter)
         self._session.mount("http://", adapter)
@@ -60,7 +61,11 @@ class Transport:
         stream: bool = False,
         silence: float = SILENCE_SECONDS,
     ) -> requests.Response:
-        """Any answer at all, redirections followed. Raises RegistryError, or Transient where it breaks off."""
+        """Any answer at all. Raises RegistryError, or Transient where it breaks off.
+
+        Redirections are followed, but not with a body that can't be sent again.
+        """
+        streams = data is not None and not isinstance(data, bytes | Mapping)
         try:
             return self._session.request(
                 method,
@@ -68,10 +73,17 @@ class Transport:
                 headers=dict(headers),
                 data=data,
                 stream=stream,
-                timeout=(CONNECT_SECONDS, silence),
+                allow_redirects=not streams,
+                # The first counts until the body is sent.
+                timeout=(silence if streams else CONNECT_SECONDS, silence),
                 auth=_unchanged,
             )
         except requests.exceptions.SSLError as error:
+            if "WRONG_VERSION_NUMBER" in str(error):
+                raise RegistryError(
+                    f"The registry {self.host} speaks plain HTTP, which is for this machine's own address alone.",
+                    hint="Give it a certificate, or call it localhost where it runs on this machine.",
+                ) from error
             raise RegistryError(
                 f"The registry {self.host} can't be trusted: {_innermost(error)}",
                 hint=f"Put the certificate of its authority into {CERTIFICATES[0] / self.host}/ca.crt, where "

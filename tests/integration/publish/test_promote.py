@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -79,6 +80,26 @@ def test_to_another_registry(built_here: Shop, registry_of: Callable[..., Proces
     assert clients.digests(there.host, built_here, *tags) == clients.digests(here.host, built_here, *tags)
     shared = layers(clients, f"{there.host}/team/{built_here.name}-alpha:latest")[0].partition(":")[2]
     assert len(list(there.data.rglob(f"{shared}/data"))) == 1
+
+
+def test_a_layer_that_is_damaged_where_it_is(
+    built_here: Shop, registry_of: Callable[..., Process], clients: Clients
+) -> None:
+    here, there = registry_of(), registry_of()
+    pushed(built_here, here.host)
+    base = layers(clients, f"{here.host}/team/{built_here.name}-alpha:latest")[0]
+    (stored,) = here.data.rglob(f"{base.partition(':')[2]}/data")
+    os.truncate(stored, 1000)
+
+    done = built_here.run(
+        "promote", "v1.0.0", "v1.0.0", f"{here.host}/team", "--to", f"{there.host}/team", "--jobs", "1"
+    )
+
+    assert done.returncode == 6
+    place = f"{here.host}/team/{built_here.name}-alpha@{base}"
+    assert f"The blob {place} is damaged: it has 1000 bytes, and should have " in done.stderr
+    assert "attempt" not in done.stderr
+    assert not list(there.data.rglob("_manifests"))
 
 
 def test_a_version_that_is_not_there(built_here: Shop, registry: Process) -> None:
