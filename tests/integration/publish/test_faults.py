@@ -60,6 +60,21 @@ def test_a_refusal_that_passes(  # noqa: PLR0913, PLR0917 - fixtures
     whole(built_here, registry.host, clients)
 
 
+def test_a_registry_that_wants_layers_sent_elsewhere(
+    built_here: Shop, gate: Gate, registry: Process, clients: Clients
+) -> None:
+    act = answers("307 Temporary Redirect", "Location: http://elsewhere.example/1?secret=x")
+    gate.faults.append(Fault(KINDS["sending a layer"], act, times=99))
+
+    done = built_here.run("push", f"{gate.host}/team")
+
+    assert done.returncode == 6
+    assert "sent elsewhere, to elsewhere.example, which isn't followed." in done.stderr
+    assert "secret" not in done.stderr
+    assert "attempt" not in done.stderr
+    never_mixed(built_here, registry.host, clients)
+
+
 def test_a_registry_that_forgets_an_upload(
     built_here: Shop, gate: Gate, registry: Process, clients: Clients
 ) -> None:
