@@ -67,9 +67,9 @@ def put_tags(found: Found, manifest: Manifest, tags: tuple[str, ...]) -> tuple[s
     missing = tuple(tag for tag in tags if found.held.digests.get(tag) != manifest.digest)
     for tag in missing:
         repository.put(tag, manifest)
-        there = repository.digest(tag)
-        if there != manifest.digest:
-            raise _not_what_was_sent(repository, tag, there, manifest.digest)
+        there = repository.manifest(tag)
+        if there is None or there.digest != manifest.digest:
+            raise _not_what_was_sent(repository, tag, there, manifest)
     return missing
 
 
@@ -85,8 +85,11 @@ def _other_content(repository: Repository, tag: str, there: Manifest, candidate:
     )
 
 
-def _not_what_was_sent(repository: Repository, tag: str, there: str | None, digest: str) -> RegistryError:
+def _not_what_was_sent(
+    repository: Repository, tag: str, there: Manifest | None, sent: Manifest
+) -> RegistryError:
+    has = "no such tag" if there is None else there.digest
     return RegistryError(
-        f"{repository}:{tag} was sent as {digest}, and the registry has {there or 'no such tag'}.",
+        f"{repository}:{tag} was sent as {sent.digest}, and the registry has {has}.",
         hint="Something else writes to this tag, or the registry is broken: run the command again.",
     )

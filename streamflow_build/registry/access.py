@@ -59,7 +59,8 @@ class Access:
         if self.credentials.password:
             whose = f"the credentials of {user}" if user else "the identity token"
             return RegistryError(
-                f"The registry {host} refuses {whose}.", hint=f"Log in as somebody who may do this: docker login {host}"
+                f"The registry {host} refuses {whose}.",
+                hint=f"Log in as somebody who may do this: docker login {host}",
             )
         return RegistryError(
             f"The registry {host} wants credentials, and there are none for it.",
