@@ -31,12 +31,16 @@ class Exports:
         self._cancelled = False
 
     def export(self, images: tuple[str, ...], take: TakeFile) -> None:
-        """Hand over each file of the archive as it comes. Raises EngineError, Interrupted, and what ``take`` raises."""
+        """Hand over each file of the archive as it comes, until no more is wanted.
+
+        Raises EngineError, Interrupted, and what ``take`` raises.
+        """
         connection = self._connection
         try:
             with connection.errors(during=" during an export"), self._begun(images) as response:
                 for name, content in _files(_Stream(response)):
-                    take(name, content)
+                    if not take(name, content):
+                        break
         except (APIError, EngineError, tarfile.TarError) as error:
             if self._cancelled:
                 raise Interrupted("Interrupted.") from error

@@ -82,8 +82,11 @@ class Readable(Protocol):
         """The next bytes, at most so many; none at the end."""
 
 
-TakeFile = Callable[[str, Readable], None]
-"""Called with a file's path in an archive and its content, which can be read until the call ends."""
+TakeFile = Callable[[str, Readable], bool]
+"""Called with a file's path in an archive and its content, which can be read until the call ends.
+
+It says whether more of the archive is wanted.
+"""
 
 
 class Built(msgspec.Struct, frozen=True):

@@ -13,7 +13,7 @@ from streamflow_build.model.tags import tags_of
 from streamflow_build.plan.publish import PublishGoal, nearest
 from streamflow_build.publish.candidate import Progress
 from streamflow_build.publish.layers import Layers, Placed
-from streamflow_build.publish.spool import Spool
+from streamflow_build.publish.spool import Export, Spool
 from streamflow_build.registry.manifest import (
     OCI_CONFIG,
     OCI_LAYER,
@@ -56,11 +56,11 @@ class EngineImages:
             self.cancel()
 
         if self._engine.info().store == "containerd":
-            self._spool.begin(_exports(images, frozenset()), None)
+            self._spool.begin(Export(tuple({image.id: image for image in images}), None))
             return
         together(self._note, tuple(missing.values()), jobs=self._jobs, stop=stop, left=interrupted)
         layers = frozenset(layer for image in images for layer in image.diff_ids) - self._layers.names
-        self._spool.begin(_exports(images, layers), layers)
+        self._spool.begin(*_exports(images, layers))
         begun = together(
             self._is_begun, tuple(repositories.items()), jobs=self._jobs, stop=stop, left=interrupted
         )
@@ -98,8 +98,8 @@ def _packed(repository: Repository, tag: str) -> tuple[tuple[str, Descriptor], .
     return tuple(zip(names, manifest.layers, strict=True)) if len(names) == len(manifest.layers) else ()
 
 
-def _exports(images: list[Image], layers: frozenset[str]) -> tuple[tuple[str, ...], ...]:
-    """Which images to export together, by ids.
+def _exports(images: list[Image], layers: frozenset[str]) -> tuple[Export, ...]:
+    """Which images to export together.
 
     The classic store packs an export on one core before it sends the first byte. So the smallest image, which is
     little but what it shares, goes by itself: its layers are compressed while the engine still packs the others.
@@ -108,8 +108,13 @@ def _exports(images: list[Image], layers: frozenset[str]) -> tuple[tuple[str, ..
     smallest = min(distinct.values(), key=lambda image: image.size)
     others = tuple(image for image in distinct.values() if image is not smallest)
     if any(layers.intersection(smallest.diff_ids, other.diff_ids) for other in others):
-        return (smallest.id,), tuple(image.id for image in others)
-    return (tuple(distinct),)
+        return _export((smallest,), layers), _export(others, layers)
+    return (_export(tuple(distinct.values()), layers),)
+
+
+def _export(images: tuple[Image, ...], layers: frozenset[str]) -> Export:
+    wanted = frozenset(layer for image in images for layer in image.diff_ids)
+    return Export(tuple(image.id for image in images), wanted & layers)
 
 
 class EngineImage:

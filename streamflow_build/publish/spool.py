@@ -10,12 +10,24 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import IO
 
+import msgspec
+
 from streamflow_build.engine.interface import Engine, Readable
 from streamflow_build.errors import EngineError, Interrupted, RegistryError
 from streamflow_build.publish.blob import Blob
 from streamflow_build.publish.packing import MEMBER, packed
 
 _BLOB = re.compile(r"blobs/sha256/([0-9a-f]{64})")
+
+
+class Export(msgspec.Struct, frozen=True):
+    """Images that are exported together, by ids, and which of their layers are wanted.
+
+    Of the classic store these are packed; of the containerd store, where it is None, all blobs are taken as they are.
+    """
+
+    images: tuple[str, ...]
+    layers: frozenset[str] | None
 
 
 class Spool:
@@ -33,15 +45,12 @@ class Spool:
         self._blobs: dict[str, Blob] = {}
         self._trouble: BaseException | None = None
 
-    def begin(self, exports: tuple[tuple[str, ...], ...], layers: frozenset[str] | None) -> None:
-        """Export images, by ids, in the background, those of each tuple together.
-
-        Of the classic store ``layers`` are taken, and packed, of the containerd store, where it is None, all as it is.
-        """
+    def begin(self, *exports: Export) -> None:
+        """Export images in the background."""
         self._running = len(exports)
-        for images in exports:
+        for export in exports:
             # A thread that waits for the engine must not keep the program from its end.
-            threading.Thread(target=self._run, args=(images, layers), name="export", daemon=True).start()
+            threading.Thread(target=self._run, args=(export,), name="export", daemon=True).start()
 
     def blob(self, name: str) -> Blob:
         """Wait for a blob to begin. Raises EngineError where the engine doesn't give it, RegistryError, Interrupted."""
@@ -64,11 +73,11 @@ class Spool:
             self._trouble = self._trouble or Interrupted("Interrupted.")
             self._changed.notify_all()
 
-    def _run(self, images: tuple[str, ...], layers: frozenset[str] | None) -> None:
+    def _run(self, export: Export) -> None:
         trouble: BaseException | None = None
         try:
             file = tempfile.TemporaryFile()  # noqa: SIM115 - blobs are read from it as long as there are any
-            self._engine.export(images, partial(self._take, file, frozenset(images), layers))
+            self._engine.export(export.images, partial(self._take, file, export))
         except OSError as error:
             trouble = _no_room("", error)
         except BaseException as error:  # noqa: BLE001 - whoever waits for a blob raises it
@@ -81,24 +90,17 @@ class Spool:
             self._trouble = self._trouble or trouble
             self._changed.notify_all()
 
-    def _take(
-        self,
-        file: IO[bytes],
-        images: frozenset[str],
-        layers: frozenset[str] | None,
-        path: str,
-        content: Readable,
-    ) -> None:
+    def _take(self, file: IO[bytes], export: Export, path: str, content: Readable) -> bool:
         named = _named(path)
-        if layers is None:
+        if export.layers is None:
             pack, wanted = False, named is not None
         else:
             # Engines before 25 name no digests: <id>/layer.tar is a layer, <digest>.json a configuration.
-            pack = named in layers or path.endswith("/layer.tar")
-            wanted = pack or named in images or (named is None and path.endswith(".json"))
-        if not wanted or not self._is_first(named):
-            return
-        self._write(file, content, named, pack=pack)
+            pack = named in export.layers or path.endswith("/layer.tar")
+            wanted = pack or named in export.images or (named is None and path.endswith(".json"))
+        if wanted and self._is_first(named):
+            self._write(file, content, named, pack=pack)
+        return export.layers is None or not self._taken.issuperset((*export.images, *export.layers))
 
     def _write(self, file: IO[bytes], content: Readable, named: str | None, *, pack: bool) -> None:
         blob = Blob(file, self._until)

@@ -30,12 +30,15 @@ class Giving(FakeEngine):
         self._files = files
         self._end = end
         self.asked: list[tuple[str, ...]] = []
+        self.given: list[str] = []
 
     def export(self, images: tuple[str, ...], take: TakeFile) -> None:
         self.asked.append(images)
         try:
             for name, content in self._files:
-                take(name, io.BytesIO(content))
+                self.given.append(name)
+                if not take(name, io.BytesIO(content)):
+                    return
         except OSError as error:
             raise EngineError(f"The engine went away: {error.strerror}.") from error
         if self._end is not None:

@@ -20,7 +20,7 @@ from streamflow_build.engine.interface import TakeFile
 from streamflow_build.errors import EngineError, Interrupted, RegistryError
 from streamflow_build.publish import spool as module
 from streamflow_build.publish.blob import Blob
-from streamflow_build.publish.spool import Spool
+from streamflow_build.publish.spool import Export, Spool
 from streamflow_build.registry.manifest import OCI_CONFIG, OCI_LAYER, Descriptor
 from streamflow_build.registry.repository import CHUNK
 
@@ -55,7 +55,7 @@ def spooled(
     *files: tuple[str, bytes], layers: frozenset[str] | None = BOTH, end: BaseException | None = None
 ) -> Spool:
     made = Spool(Giving(*files, end=end))
-    made.begin(((IMAGE,),), layers)
+    made.begin(Export((IMAGE,), layers))
     return made
 
 
@@ -121,7 +121,7 @@ def test_of_the_containerd_store_all_is_kept_as_it_is() -> None:
 def test_a_layer_that_two_exports_have_is_packed_once() -> None:
     engine = Giving(*NEW)
     spool = Spool(engine)
-    spool.begin(((IMAGE,), ("sha256:other", "sha256:further")), BOTH)
+    spool.begin(Export((IMAGE,), BOTH), Export(("sha256:other", "sha256:further"), BOTH))
     for name in (IMAGE, digest(BASE), digest(OWN)):
         spool.blob(name)
     assert sorted(engine.asked) == [(IMAGE,), ("sha256:other", "sha256:further")]
@@ -199,7 +199,7 @@ def test_nothing_stays_on_the_disk(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
 def test_cancelled_while_a_blob_is_waited_for() -> None:
     engine = Waiting()
     spool = Spool(engine)
-    spool.begin(((IMAGE,),), BOTH)
+    spool.begin(Export((IMAGE,), BOTH))
     with ThreadPoolExecutor() as pool:
         asked = [pool.submit(spool.blob, name) for name in (IMAGE, digest(BASE))]
         assert engine.begun.wait(SECONDS)
@@ -213,7 +213,7 @@ def test_cancelled_while_a_blob_is_waited_for() -> None:
 def test_cancelled_before_a_blob_is_asked_for() -> None:
     engine = Waiting()
     spool = Spool(engine)
-    spool.begin(((IMAGE,),), BOTH)
+    spool.begin(Export((IMAGE,), BOTH))
     spool.cancel()
     with pytest.raises(Interrupted):
         spool.blob(IMAGE)
@@ -242,7 +242,7 @@ def test_a_blob_is_read_while_it_still_comes() -> None:
     halves = os.urandom(1000), os.urandom(1000)
     engine = Slow(*halves)
     spool = Spool(engine)
-    spool.begin(((IMAGE,),), None)
+    spool.begin(Export((IMAGE,), None))
     found = spool.blob(digest(b"".join(halves)))
 
     pieces = found.content()
@@ -261,7 +261,7 @@ def test_a_blob_is_read_while_it_still_comes() -> None:
 def test_cancelled_in_the_middle_of_a_blob() -> None:
     engine = Slow(b"one", b"two")
     spool = Spool(engine)
-    spool.begin(((IMAGE,),), None)
+    spool.begin(Export((IMAGE,), None))
     pieces = spool.blob(digest(b"onetwo")).content()
     assert next(pieces) == b"one"
     with ThreadPoolExecutor() as pool:
@@ -279,7 +279,18 @@ def test_the_engine_goes_away_in_the_middle_of_a_blob() -> None:
             return super().read(size)
 
     spool = Spool(Going(b"one", b"two"))
-    spool.begin(((IMAGE,),), None)
+    spool.begin(Export((IMAGE,), None))
     found = spool.blob(digest(b"onetwo"))
     with pytest.raises(EngineError, match=r"^The engine went away\.$"):
         found.read()
+
+
+def test_an_export_ends_when_nothing_more_of_it_is_wanted() -> None:
+    engine = Giving(*NEW)
+    spool = Spool(engine)
+    spool.begin(Export((IMAGE,), frozenset({digest(BASE)})))
+    assert spool.blob(IMAGE).read() == CONFIG
+    for thread in threading.enumerate():
+        if thread.name == "export":
+            thread.join(SECONDS)
+    assert engine.given == [path(BASE), path(OWN), path(CONFIG)]
