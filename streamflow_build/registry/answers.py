@@ -62,7 +62,8 @@ def address(base: str, told: str) -> str:
         found = urljoin(base, told)
         urlsplit(found).port  # noqa: B018 - it is looked at only when it is asked for
     except ValueError as error:
-        raise RegistryError(f"The registry gave an address that is none, {told!r}: {error}.") from error
+        # It may hold a secret, so it isn't repeated.
+        raise RegistryError(f"The registry gave an address that is none: {error}.") from error
     return found
 
 

@@ -283,7 +283,7 @@ def _check_upload(answer: requests.Response, what: str) -> None:
     if answer.status_code == requests.codes.not_found:
         raise Transient(f"the registry forgot the upload of {what}")
     if answer.is_redirect:
-        elsewhere = urlsplit(answer.headers["Location"]).netloc or "another path"
+        elsewhere = urlsplit(address(answer.url, answer.headers["Location"])).hostname
         raise RegistryError(
             f"The registry wants {what} sent elsewhere, to {elsewhere}, which isn't followed."
         )
