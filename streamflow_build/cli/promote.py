@@ -75,7 +75,7 @@ def promote(  # noqa: PLR0913, PLR0917 - these are the command's options
     file = output or project.root / release_file.FILE
     release_file.check_writable(file)
     source, target = Version.parse(before), Version.parse(after)
-    there = registry_of(project, registry) if registry is not None else _noted(project, source)
+    there = registry_of(project, registry) if registry is not None else _noted(project, source, target)
     goal = PublishGoal(
         project.services, target, project.tags, registry_of(project, to) if to else there, force
     )
@@ -120,7 +120,7 @@ def _both(  # noqa: PLR0913, PLR0917 - what it takes to open a registry, and whe
             yield origin, destination
 
 
-def _noted(project: "Project", version: "Version") -> str:
+def _noted(project: "Project", version: "Version", target: "Version") -> str:
     """The registry that the release file has a version in. Raises UsageError where it isn't one."""
     from streamflow_build.publish import release_file
 
@@ -128,8 +128,9 @@ def _noted(project: "Project", version: "Version") -> str:
     there = () if noted is None or noted.version != str(version) else noted.registries
     if len(there) != 1:
         many = f"in {', '.join(each.registry for each in there)}" if there else "in no registry"
+        other = f"; it is about {noted.version}" if noted is not None and not there else ""
         raise UsageError(
-            f"{release_file.FILE} has {version} {many}.",
-            hint=f"Name the registry: streamflow-build promote {version.typed} … ghcr.io/org",
+            f"{release_file.FILE} has {version} {many}{other}.",
+            hint=f"Name the registry: streamflow-build promote {version.typed} {target.typed} ghcr.io/org",
         )
     return there[0].registry

@@ -23,6 +23,7 @@ from streamflow_build.cli.publishing import (
     make_repositories,
     opened,
 )
+from streamflow_build.errors import UsageError
 
 if TYPE_CHECKING:
     from streamflow_build.model.credentials import Credentials
@@ -59,6 +60,11 @@ def push(  # noqa: PLR0913, PLR0917 - these are the command's options
     from streamflow_build.report.run import Manner
 
     project = load(context.obj)
+    if _is_version(registry):
+        raise UsageError(
+            f"{registry!r} is a version, and a registry comes first.",
+            hint=f"Write it so: streamflow-build push ghcr.io/org {registry}",
+        )
     push_images(
         project,
         registry_of(project, registry),
@@ -70,6 +76,16 @@ def push(  # noqa: PLR0913, PLR0917 - these are the command's options
         output=output,
         started=started,
     )
+
+
+def _is_version(text: str) -> bool:
+    from streamflow_build.model.version import Version
+
+    try:
+        Version.parse(text)
+    except UsageError:
+        return False
+    return True
 
 
 def push_images(  # noqa: PLR0913 - these are the command's options

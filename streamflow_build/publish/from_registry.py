@@ -97,7 +97,10 @@ def stamped(source: Repository, tag: str, version: Version, layers: Layers) -> R
     """The image of a tag as that version: its label says so, nothing else differs. Raises RegistryError."""
     manifest = source.manifest(tag)
     if manifest is None:
-        raise RegistryError(f"There is no {source}:{tag}.", hint="Push it first: streamflow-build push")
+        raise RegistryError(
+            f"There is no {source}:{tag}.",
+            hint=f"Push it first: streamflow-build push {str(source).rpartition('/')[0]} {tag}",
+        )
     if manifest.config is None:
         raise RegistryError(
             f"{source}:{tag} is an index of images for several platforms, which can't be given another version.",

@@ -109,7 +109,17 @@ def test_a_version_that_is_not_there(built_here: Shop, registry: Process) -> Non
 
     assert done.returncode == 6
     assert f"There is no {registry.host}/team/{built_here.name}-alpha:v3.0.0." in done.stderr
-    assert "Push it first: streamflow-build push" in done.stderr
+    assert f"Push it first: streamflow-build push {registry.host}/team v3.0.0" in done.stderr
+
+
+def test_the_release_file_is_about_another_version(built_here: Shop, registry: Process) -> None:
+    pushed(built_here, registry.host)
+    promoted(built_here, "v1.0.0", "v1.0.1")
+
+    done = built_here.run("promote", "v1.0.0", "v1.0.2")
+
+    assert done.returncode == 2
+    assert ".streamflow/release.json has 1.0.0 in no registry; it is about 1.0.1." in done.stderr
 
 
 def test_a_version_that_nobody_noted(built_here: Shop) -> None:
@@ -118,5 +128,5 @@ def test_a_version_that_nobody_noted(built_here: Shop) -> None:
     assert done.returncode == 2
     assert done.stderr == (
         "streamflow-build: .streamflow/release.json has 1.0.0 in no registry.\n"
-        "Name the registry: streamflow-build promote v1.0.0 … ghcr.io/org\n"
+        "Name the registry: streamflow-build promote v1.0.0 v1.0.1 ghcr.io/org\n"
     )

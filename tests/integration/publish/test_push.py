@@ -197,3 +197,13 @@ def test_a_registry_that_is_not_there(built_here: Shop) -> None:
         f"streamflow-build: The registry 127.0.0.1:{port} can't be reached: Connection refused.\n"
         "Check its name and port, and that it runs.\n"
     )
+
+
+def test_a_version_where_the_registry_should_be(built_here: Shop) -> None:
+    done = built_here.run("push", "v1.0.0")
+
+    assert done.returncode == 2
+    assert done.stderr == (
+        "streamflow-build: 'v1.0.0' is a version, and a registry comes first.\n"
+        "Write it so: streamflow-build push ghcr.io/org v1.0.0\n"
+    )
