@@ -75,10 +75,11 @@ def promote(  # noqa: PLR0913, PLR0917 - these are the command's options
     file = output or project.root / release_file.FILE
     release_file.check_writable(file)
     source, target = Version.parse(before), Version.parse(after)
-    there = registry_of(project, registry) if registry is not None else _noted(project, source, target)
-    goal = PublishGoal(
-        project.services, target, project.tags, registry_of(project, to) if to else there, force
+    copied_to = registry_of(project, to) if to else None
+    there = (
+        registry_of(project, registry) if registry is not None else _noted(project, source, target, copied_to)
     )
+    goal = PublishGoal(project.services, target, project.tags, copied_to or there, force)
     jobs = jobs or len(project.services)
     given = given_credentials(username, password_stdin)
     names = tuple(service.name for service in project.services)
@@ -120,17 +121,23 @@ def _both(  # noqa: PLR0913, PLR0917 - what it takes to open a registry, and whe
             yield origin, destination
 
 
-def _noted(project: "Project", version: "Version", target: "Version") -> str:
-    """The registry that the release file has a version in. Raises UsageError where it isn't one."""
+def _noted(project: "Project", version: "Version", target: "Version", copied_to: str | None) -> str:
+    """The registry that the release file has a version in, which isn't that where it is copied to.
+
+    Raises UsageError where it isn't one.
+    """
     from streamflow_build.publish import release_file
 
     noted = release_file.read(project.root / release_file.FILE)
-    there = () if noted is None or noted.version != str(version) else noted.registries
+    held = () if noted is None or noted.version != str(version) else noted.registries
+    there = tuple(each.registry for each in held if each.registry != copied_to)
     if len(there) != 1:
-        many = f"in {', '.join(each.registry for each in there)}" if there else "in no registry"
-        other = f"; it is about {noted.version}" if noted is not None and not there else ""
+        many = f"in {', '.join(there)}" if there else "in no registry"
+        other = f"; it is about {noted.version}" if noted is not None and not held else ""
+        named = there[0] if there else "ghcr.io/org"
+        copy = f" --to {copied_to}" if copied_to else ""
         raise UsageError(
             f"{release_file.FILE} has {version} {many}{other}.",
-            hint=f"Name the registry: streamflow-build promote {version.typed} {target.typed} ghcr.io/org",
+            hint=f"Name the registry: streamflow-build promote {version.typed} {target.typed} {named}{copy}",
         )
-    return there[0].registry
+    return there[0]

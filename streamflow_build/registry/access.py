@@ -60,7 +60,8 @@ class Access:
             whose = f"the credentials of {user}" if user else "the identity token"
             return RegistryError(
                 f"The registry {host} refuses {whose}.",
-                hint=f"Log in as somebody who may do this: docker login {host}",
+                hint=f"Log in as somebody who may do this: docker login {host}. --username and the variables "
+                "STREAMFLOW_REGISTRY_… go before that, where they are given.",
             )
         return RegistryError(
             f"The registry {host} wants credentials, and there are none for it.",

@@ -112,6 +112,22 @@ def test_a_version_that_is_not_there(built_here: Shop, registry: Process) -> Non
     assert f"Push it first: streamflow-build push {registry.host}/team v3.0.0" in done.stderr
 
 
+def test_a_copy_comes_from_the_other_registry(built_here: Shop, registry_of: Callable[..., Process]) -> None:
+    here, there, third = (registry_of() for _ in range(3))
+    pushed(built_here, here.host)
+    promoted(built_here, "v1.0.0", "v1.0.0", "--to", f"{there.host}/team")
+
+    again = promoted(built_here, "v1.0.0", "v1.0.0", "--to", f"{there.host}/team")
+    done = built_here.run("promote", "v1.0.0", "v1.0.0", "--to", f"{third.host}/team")
+
+    assert not any(image["sent"] for image in again["images"])
+    assert done.returncode == 2
+    assert done.stderr == (
+        f"streamflow-build: .streamflow/release.json has 1.0.0 in {here.host}/team, {there.host}/team.\n"
+        f"Name the registry: streamflow-build promote v1.0.0 v1.0.0 {here.host}/team --to {third.host}/team\n"
+    )
+
+
 def test_the_release_file_is_about_another_version(built_here: Shop, registry: Process) -> None:
     pushed(built_here, registry.host)
     promoted(built_here, "v1.0.0", "v1.0.1")
