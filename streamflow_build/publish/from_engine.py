@@ -83,12 +83,12 @@ class EngineImages:
         if version is None:
             return
         with suppress(RegistryError):  # that version may be damaged, which is no matter of this one's
-            for name, layer in _packed(repository, tags_of(self._goal.patterns, version).full[0]):
+            for name, layer in _layers_of(repository, tags_of(self._goal.patterns, version).full[0]):
                 if name not in self._layers.names and repository.holds(layer.digest):
                     self._layers.note(name, Placed(layer, repository))
 
 
-def _packed(repository: Repository, tag: str) -> tuple[tuple[str, Descriptor], ...]:
+def _layers_of(repository: Repository, tag: str) -> tuple[tuple[str, Descriptor], ...]:
     """An image's layers, with what they are unpacked; none where that can't be known. Raises RegistryError."""
     manifest = repository.manifest(tag)
     config = None if manifest is None else manifest.config

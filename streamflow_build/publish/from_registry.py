@@ -18,7 +18,7 @@ from streamflow_build.plan.publish import PublishGoal
 from streamflow_build.publish.candidate import Progress
 from streamflow_build.publish.layers import Layers
 from streamflow_build.registry.client import Registry
-from streamflow_build.registry.manifest import OCI_CONFIG, Descriptor, Manifest, digest_of
+from streamflow_build.registry.manifest import OCI_CONFIG, Descriptor, Manifest, decoded, digest_of
 from streamflow_build.registry.repository import Repository
 from streamflow_build.work import interrupted, together
 
@@ -129,7 +129,7 @@ class _Config(msgspec.Struct, frozen=True):
 
 
 def _labels(config: bytes) -> dict[str, str]:
-    found = msgspec.json.decode(config, type=_Config).config
+    found = decoded(config, _Config).config
     return (found and found.labels) or {}
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -20,6 +20,8 @@ ACCEPTED = (OCI_INDEX, DOCKER_LIST, OCI_MANIFEST, DOCKER_MANIFEST)
 _DOCKER_LAYER = "application/vnd.docker.image.rootfs.diff.tar.gzip"  # the same as OCI's, by another name
 LARGEST = 4 << 20
 """Bytes that a manifest may have: what registries take, by the specification."""
+
+T = TypeVar("T")
 
 
 class Descriptor(msgspec.Struct, frozen=True):
@@ -43,7 +45,7 @@ class Manifest(msgspec.Struct, frozen=True):
         Raises RegistryError where it is neither.
         """
         try:
-            kind = msgspec.json.decode(content, type=_Kind)
+            kind = decoded(content, _Kind)
         except msgspec.DecodeError as error:
             raise RegistryError(f"{digest_of(content)} is no manifest: {error}.") from error
         return cls(kind.media_type or OCI_MANIFEST, content) if kind.rootfs is None else None
@@ -79,7 +81,7 @@ class Manifest(msgspec.Struct, frozen=True):
 
     def _read(self) -> _Document:
         try:
-            return msgspec.json.decode(self.content, type=_Document)
+            return decoded(self.content, _Document)
         except msgspec.DecodeError as error:
             raise RegistryError(f"The registry's manifest {self.digest} can't be read: {error}.") from error
 
@@ -122,9 +124,17 @@ def image_manifest(config: Descriptor, layers: tuple[Descriptor, ...]) -> Manife
 def diff_ids(config: bytes) -> tuple[str, ...]:
     """The digests of an image's layers, unpacked, as its configuration has them; none where it can't be read."""
     try:
-        return msgspec.json.decode(config, type=_Configuration).rootfs.diff_ids
+        return decoded(config, _Configuration).rootfs.diff_ids
     except msgspec.DecodeError:
         return ()
+
+
+def decoded(content: bytes, kind: type[T]) -> T:
+    """A registry's JSON as a type. Raises msgspec.DecodeError where it is none, or nested without an end."""
+    try:
+        return msgspec.json.decode(content, type=kind)
+    except RecursionError as error:
+        raise msgspec.DecodeError("it is nested without an end") from error
 
 
 def digest_of(content: bytes) -> str:

@@ -11,7 +11,14 @@ from streamflow_build.errors import RegistryError
 from streamflow_build.model.version import Version
 from streamflow_build.publish.from_registry import RegistryImage, stamped
 from streamflow_build.publish.layers import Layers
-from streamflow_build.registry.manifest import OCI_CONFIG, Descriptor, Manifest, image_manifest
+from streamflow_build.registry.manifest import (
+    OCI_CONFIG,
+    OCI_MANIFEST,
+    Descriptor,
+    Manifest,
+    diff_ids,
+    image_manifest,
+)
 
 from .giving import digest
 
@@ -60,8 +67,24 @@ def test_the_label_is_the_versions(before: dict[str, Any], labels: dict[str, str
 
 @pytest.mark.parametrize(
     "config",
-    [b"?", b"[]", b'{"config": []}', b'{"config": {"Labels": []}}', b'{"config": {"Labels": {"a": 1}}}', b""],
+    [
+        b"?",
+        b"[]",
+        b'{"config": []}',
+        b'{"config": {"Labels": []}}',
+        b'{"config": {"Labels": {"a": 1}}}',
+        b"",
+        b'{"x":' * 100_000,
+    ],
 )
 def test_a_configuration_that_is_none(config: bytes) -> None:
     with pytest.raises(RegistryError, match=r"^The configuration of r/web:v1.0.0 can't be read: .*\n.*"):
         made(config)
+
+
+def test_manifests_and_configurations_nested_without_an_end() -> None:
+    nested = b'{"x":' * 100_000
+    assert diff_ids(nested) == ()
+    for read in (lambda: Manifest.of(nested), lambda: Manifest(OCI_MANIFEST, nested).layers):
+        with pytest.raises(RegistryError, match="nested without an end"):
+            read()
