@@ -44,6 +44,7 @@ lint: $(READY)
 	$(BIN)/shellcheck scripts/engine scripts/bases scripts/browser scripts/registry scripts/machine/entrypoints/*.sh .ci/run
 	$(BIN)/hadolint docker/*/Dockerfile tests/golden/render/*/docker/*/Dockerfile
 	$(BIN)/check-jsonschema --schemafile streamflow.schema.json streamflow.yaml
+	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
 	$(BIN)/streamflow-build render --check
 
 bench: $(READY) engine

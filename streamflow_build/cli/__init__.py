@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from streamflow_build import __version__
+from streamflow_build.cli.compose import compose
 from streamflow_build.cli.images import images
 from streamflow_build.cli.promote import promote
 from streamflow_build.cli.push import push
@@ -16,7 +17,7 @@ from streamflow_build.cli.render import render
 from streamflow_build.cli.schema import schema
 
 app = typer.Typer(
-    help="Builds and publishes the images of the services in streamflow.yaml.",
+    help="Builds, publishes and deploys the images of the services in streamflow.yaml.",
     epilog=(
         "Exit codes: 0 done, 2 usage or a bad streamflow.yaml, 3 no engine, 4 a build failed, "
         "5 over a size budget, 6 a registry refused, 7 a derived file differs, 130 interrupted."
@@ -30,6 +31,7 @@ app = typer.Typer(
 app.command()(images)
 app.command()(push)
 app.command()(promote)
+app.command(context_settings={"allow_interspersed_args": False})(compose)
 app.command()(render)
 app.command()(schema)
 

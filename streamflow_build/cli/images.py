@@ -135,6 +135,7 @@ def _carry_out(
     from streamflow_build.engine.docker_engine import connect
     from streamflow_build.images import run
     from streamflow_build.model.tags import plus_note
+    from streamflow_build.render.artefacts import BUILD_PLACES
     from streamflow_build.render.disk import stale
     from streamflow_build.report.clean import Mask
     from streamflow_build.report.logs import log_path
@@ -151,7 +152,7 @@ def _carry_out(
     ):
         if goal.version is not None and (note := plus_note(goal.version)) is not None:
             observer.note(note)
-        if differing := stale(project.root, derived):
+        if differing := stale(project.root, derived, BUILD_PLACES):
             observer.note(
                 f"not what streamflow.yaml says: {', '.join(differing)}; run streamflow-build render"
             )
@@ -172,9 +173,9 @@ def _read(project: "Project", goal: "Goal") -> "tuple[tuple[Artefact, ...], dict
     """All that is read from the disk: the derived files as they should be, what images are made of, and whence."""
     from streamflow_build.plan.material import materials
     from streamflow_build.plan.origin import origin
-    from streamflow_build.render.artefacts import artefacts
+    from streamflow_build.render.artefacts import build_files
 
-    derived = artefacts(project)
+    derived = build_files(project)
     texts = {artefact.path: artefact.text for artefact in derived}
     return derived, materials(project, goal.services, texts, os.environ), origin(project.root)
 

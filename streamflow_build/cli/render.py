@@ -16,7 +16,7 @@ def render(
 ) -> None:
     """Write the files derived from streamflow.yaml.
 
-    These are the Dockerfiles, their requirements and .dockerignore.
+    These are the Dockerfiles, their requirements, .dockerignore and the Compose files.
     """
     from streamflow_build.config import load
     from streamflow_build.render import disk
@@ -36,4 +36,4 @@ def render(
     for path in disk.write(project.root, found):
         typer.echo(f"wrote {path}")
     for path in disk.remove(project.root, found):
-        typer.echo(f"removed {path}, which belongs to no service any more")
+        typer.echo(f"removed {path}, which is derived from nothing any more")

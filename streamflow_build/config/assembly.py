@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from streamflow_build.config import names, shape
+from streamflow_build.config import deployment, names, shape
 from streamflow_build.config.document import folder_of
 from streamflow_build.config.graph import check_needs, check_ports
 from streamflow_build.config.paths import check_ignored
 from streamflow_build.config.problems import Problems
 from streamflow_build.config.service import ServiceAssembly
-from streamflow_build.model.project import Base, Infrastructure, Project, Registry
+from streamflow_build.model.project import Base, Project, Registry
 
 
 class Assembly:
@@ -40,11 +40,15 @@ class Assembly:
         for index, glob in enumerate(document.ignore or ()):
             with self._problems.place(("ignore", index)):
                 check_ignored(glob)
+        known = deployment.places(document)
+        registries = self._registries(document)
         services = tuple(
             made
             for name in document.services
-            if (made := ServiceAssembly(self._root, document, name, self._problems).service()) is not None
+            if (made := ServiceAssembly(self._root, document, name, known, self._problems).service())
+            is not None
         )
+        environments = deployment.EnvironmentAssembly(services, registries, known, self._problems)
         project = Project(
             root=self._root,
             file=self._file,
@@ -54,10 +58,13 @@ class Assembly:
             tags=document.tags,
             bases=bases,
             mirrors=self._mirrors(document),
-            registries=self._registries(document),
-            infrastructure=self._infrastructure(document),
+            registries=registries,
+            infrastructure=deployment.infrastructure(document, known, self._problems),
             ignore=document.ignore or (),
             services=services,
+            environments=tuple(
+                environments.environment(name, said) for name, said in (document.environments or {}).items()
+            ),
         )
         check_ports(project, self._problems)
         check_needs(document, self._problems)
@@ -82,18 +89,3 @@ class Assembly:
                 with self._problems.place(("registries", registry.name, "create_repositories")):
                     names.check_ecr(registry.url)
         return registries
-
-    def _infrastructure(self, document: shape.Document) -> tuple[Infrastructure, ...]:
-        servers = tuple(
-            Infrastructure(name, said.image) for name, said in (document.infrastructure or {}).items()
-        )
-        for server in servers:
-            with self._problems.place(("infrastructure", server.name, "image")):
-                names.check_image(server.image)
-            if server.name in document.services:
-                self._problems.about(
-                    ("infrastructure", server.name),
-                    "a service has this name too",
-                    "Rename one of the two: needs couldn't tell them apart.",
-                )
-        return servers

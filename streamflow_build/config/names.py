@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from streamflow_build.config.problems import Wrong, quoted
 from streamflow_build.errors import UsageError
@@ -134,14 +134,26 @@ def expand(pattern: str, **values: str) -> str:
     return _PLACEHOLDER.sub(lambda found: values.get(found[1] or "", found[0]), pattern)
 
 
-def _check_placeholders(pattern: str, known: tuple[str, ...]) -> None:
+def placeholders(pattern: str) -> Iterator[tuple[str, str | None]]:
+    """Each placeholder's name after the text before it, and None after the last text.
+
+    Raises Wrong for a brace that belongs to no placeholder.
+    """
+    end = 0
     for found in _PLACEHOLDER.finditer(pattern):
         if found[1] is None:
             raise Wrong(f"a {found[0]!r} stands alone in {quoted(pattern)}", "Placeholders are written {so}.")
-        if found[1] not in known:
-            close = suggestion(found[1], known)
+        yield pattern[end : found.start()], found[1]
+        end = found.end()
+    yield pattern[end:], None
+
+
+def _check_placeholders(pattern: str, known: tuple[str, ...]) -> None:
+    for _, name in placeholders(pattern):
+        if name is not None and name not in known:
+            close = suggestion(name, known)
             raise Wrong(
-                f"unknown placeholder {quoted(found[0])}{close}{'?' * bool(close)}",
+                f"unknown placeholder {quoted(f'{{{name}}}')}{close}{'?' * bool(close)}",
                 f"Known: {', '.join(f'{{{name}}}' for name in known)}.",
             )
 

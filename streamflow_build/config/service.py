@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,27 +11,22 @@ from streamflow_build.config import names, shape
 from streamflow_build.config.modules import check_module
 from streamflow_build.config.paths import Kind, covering, inside
 from streamflow_build.config.problems import Keys, Problems, Wrong
+from streamflow_build.config.sizes import in_bytes
+from streamflow_build.config.variables import Places, Said, placed, variables
 from streamflow_build.model.project import Base, BuildSecret, Package, Service, User
 
-_UNITS = {
-    "B": 1,
-    "kB": 10**3,
-    "KB": 10**3,
-    "MB": 10**6,
-    "GB": 10**9,
-    "KiB": 2**10,
-    "MiB": 2**20,
-    "GiB": 2**30,
-}
 _NEEDED = ("base", "port", "user", "health", "ready", "metrics")
 
 
 class ServiceAssembly:
     """Makes the Service called ``name``; what is wrong with it goes to ``problems``."""
 
-    def __init__(self, root: Path, document: shape.Document, name: str, problems: Problems) -> None:
+    def __init__(
+        self, root: Path, document: shape.Document, name: str, places: Places, problems: Problems
+    ) -> None:
         self._root = root
         self._document = document
+        self._places = places
         self._name = name
         self._keys: Keys = ("services", name)
         self._said = document.services[name]
@@ -75,6 +69,13 @@ class ServiceAssembly:
             needs=self._value("needs") or (),
             size_budget=self._size_budget(),
             description=self._said.description or "",
+            environment=variables(
+                self._environment(),
+                self._places,
+                self._problems,
+                holder=repr(self._name),
+                needs=self._value("needs") or (),
+            ),
         )
 
     @property
@@ -102,8 +103,7 @@ class ServiceAssembly:
         text = self._value("size_budget")
         if text is None:
             return None
-        unit = text.lstrip("0123456789. ")
-        size = int(Decimal(text.removesuffix(unit).strip()) * _UNITS[unit])
+        size = in_bytes(text)
         if size == 0:
             self._problems.about(
                 self._place("size_budget"),
@@ -190,6 +190,12 @@ class ServiceAssembly:
             found.setdefault(said.id, keys)
             secrets.append(BuildSecret(said.id, said.env or None, said.file or None))
         return tuple(secrets)
+
+    def _environment(self) -> Said:
+        return {
+            **placed(self._defaults.environment, ("defaults", "environment")),
+            **placed(self._said.environment, (*self._keys, "environment")),
+        }
 
     def _says(self, key: str) -> bool:
         return getattr(self._said, key) is not UNSET

@@ -12,8 +12,10 @@ from msgspec import UNSET, Meta, UnsetType
 
 from streamflow_build.config.values import (
     AptPackage,
+    ContainerPath,
     Description,
     Distribution,
+    GivenValue,
     Host,
     HttpPath,
     IgnorePattern,
@@ -22,6 +24,7 @@ from streamflow_build.config.values import (
     Known,
     Licenses,
     Line,
+    MemorySize,
     Module,
     Name,
     Path,
@@ -33,6 +36,7 @@ from streamflow_build.config.values import (
     TagPattern,
     Url,
     UserName,
+    Value,
     Variable,
 )
 
@@ -90,10 +94,74 @@ class Registry(_Shape, frozen=True):
     ] = UNSET
 
 
+Variables = Annotated[
+    dict[Variable, Value],
+    about(
+        "Variables of the container. Placeholders: {SECRET}, and {needed}: host and port of what it needs."
+    ),
+]
+
+
+HealthCommand = Annotated[
+    tuple[Line, ...],
+    Meta(
+        description="A command that succeeds in its container once it serves.",
+        examples=[["redis-cli", "ping"]],
+        min_length=1,
+    ),
+]
+
+
 class Infrastructure(_Shape, frozen=True):
     """A server that services need and that is not built here."""
 
     image: ImageReference
+    port: Annotated[Port | UnsetType, about("The port it listens on in its container.")] = UNSET
+    command: Annotated[
+        tuple[Line, ...] | UnsetType, about("Arguments of its image's entry point; the image's own without.")
+    ] = UNSET
+    environment: Variables | UnsetType = UNSET
+    health: HealthCommand | UnsetType = UNSET
+    data: Annotated[
+        ContainerPath | UnsetType, about("The folder in its container that outlives the container.")
+    ] = UNSET
+
+
+Replicas = Annotated[int, Meta(ge=1, le=1000, description="How many containers; 1 unless it says so.")]
+
+
+class Scale(_Shape, frozen=True):
+    """How much of a service runs in an environment."""
+
+    replicas: Replicas | UnsetType = UNSET
+    memory: Annotated[MemorySize | UnsetType, about("The most memory that each of them may take.")] = UNSET
+    environment: Variables | UnsetType = UNSET
+
+
+class Environment(_Shape, frozen=True):
+    """Where the platform is deployed. The first one is docker-compose.yml, each other one an override of it."""
+
+    images: Annotated[
+        Literal["built", "released"],
+        about("built: the latest images of this machine, for development. released: a release's, by digest."),
+    ] = "released"
+    registry: Annotated[
+        Line | UnsetType,
+        about("Which registry a release is taken from: a name of registries, or an address."),
+    ] = UNSET
+    environment: Variables | UnsetType = UNSET
+    secrets: Annotated[
+        dict[Variable, GivenValue] | UnsetType,
+        about("Values of secrets that are none here, in an environment for development."),
+    ] = UNSET
+    publish: Annotated[
+        tuple[Known, ...] | UnsetType,
+        about("The services that are reached from outside; by default all that say a port to publish."),
+    ] = UNSET
+    read_only: Annotated[
+        bool | UnsetType, about("Whether services can't write into their containers, but for /tmp.")
+    ] = UNSET
+    services: Annotated[dict[Name, Scale] | UnsetType, about("What is otherwise here, by service.")] = UNSET
 
 
 Install = Annotated[
@@ -129,13 +197,15 @@ class _Common(_Shape, frozen=True):
     build_packages: BuildPackages | UnsetType = UNSET
     secrets: Secrets | UnsetType = UNSET
     needs: Needs | UnsetType = UNSET
+    environment: Variables | UnsetType = UNSET
     size_budget: Size | UnsetType = UNSET
 
 
 class Defaults(_Common, frozen=True):
     """What every service has unless it says otherwise.
 
-    A service's sources, secrets and build_packages are added to these; each other key replaces the default.
+    A service's sources, secrets, build_packages and environment are added to these; each other key replaces the
+    default.
     """
 
 
@@ -181,4 +251,11 @@ class Document(_Shape, frozen=True, kw_only=True):
     services: Annotated[dict[Name, Service], Meta(min_length=1, description="The services, by name.")]
     infrastructure: Annotated[
         dict[Name, Infrastructure] | UnsetType, about("Servers that services need, by name.")
+    ] = UNSET
+    secrets: Annotated[
+        dict[Variable, Description] | UnsetType,
+        about("What whoever deploys gives, by environment variables: each one's name, and what it is."),
+    ] = UNSET
+    environments: Annotated[
+        dict[Name, Environment] | UnsetType, about("Where the platform is deployed, by name.")
     ] = UNSET

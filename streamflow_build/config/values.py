@@ -104,14 +104,52 @@ Module = Annotated[
     ),
 ]
 Port = Annotated[int, Meta(ge=1, le=65535, description="A TCP port.")]
+_SIZE = r"[0-9]{1,9}(\.[0-9]{1,3})? ?(B|kB|KB|MB|GB|KiB|MiB|GiB)"
 Size = Annotated[
     str,
     _text(
-        r"[0-9]{1,9}(\.[0-9]{1,3})? ?(B|kB|KB|MB|GB|KiB|MiB|GiB)",
+        _SIZE,
         "a size with its unit",
         "The most the image may hold, unpacked: MB are million bytes, as Docker prints; MiB are 1,048,576.",
         "180MB",
         hint="Write it as 180MB (million bytes, as Docker prints them) or 170MiB.",
+    ),
+]
+MemorySize = Annotated[
+    str,
+    _text(
+        _SIZE,
+        "a size with its unit",
+        "The most memory: MB are million bytes, MiB are 1,048,576.",
+        "512MiB",
+        hint="Write it as 512MiB or 500MB.",
+    ),
+]
+Value = Annotated[
+    str,
+    _text(
+        rf"{_LINE}*\S{_LINE}*",
+        "one line of text",
+        "A variable's value. Placeholders: {SECRET}, and {needed}: host and port of what the service needs.",
+        "postgresql://me:{POSTGRES_PASSWORD}@{postgres}/me",
+    ),
+]
+GivenValue = Annotated[
+    str,
+    _text(
+        r"[A-Za-z0-9._~-]+",
+        "made of letters, digits, '.', '_', '~' and '-'",
+        "A value that may stand in an address as it is.",
+        "for-development",
+    ),
+]
+ContainerPath = Annotated[
+    str,
+    _text(
+        r"(/[A-Za-z0-9._@+-]+)+",
+        "an absolute path of letters, digits, '.', '_', '@', '+' and '-'",
+        "A folder in the container.",
+        "/var/lib/postgresql/data",
     ),
 ]
 AptPackage = Annotated[

@@ -8,7 +8,9 @@ from typing import Literal
 import msgspec
 
 from streamflow_build.errors import UsageError
+from streamflow_build.model.deployment import Environment, Variable
 from streamflow_build.model.names import suggestion
+from streamflow_build.model.tags import tags_of
 
 
 class User(msgspec.Struct, frozen=True):
@@ -47,10 +49,20 @@ class Package(msgspec.Struct, frozen=True):
 
 
 class Infrastructure(msgspec.Struct, frozen=True):
-    """A server that services need and that is not built here, such as a database."""
+    """A server that services need and that is not built here, such as a database.
+
+    ``port`` is where it listens, ``command`` the arguments of its image's entry point, ``health`` a command that
+    succeeds in its container once it serves, and ``data`` the folder there that outlives the container; each is
+    empty or None where streamflow.yaml says nothing.
+    """
 
     name: str
     image: str
+    port: int | None = None
+    command: tuple[str, ...] = ()
+    environment: tuple[Variable, ...] = ()
+    health: tuple[str, ...] = ()
+    data: str | None = None
 
 
 class Registry(msgspec.Struct, frozen=True):
@@ -91,6 +103,12 @@ class Service(msgspec.Struct, frozen=True):
     needs: tuple[str, ...]
     size_budget: int | None
     description: str
+    environment: tuple[Variable, ...] = ()
+
+    @property
+    def latest(self) -> str:
+        """What the image is called that was built last, whatever its version."""
+        return f"{self.image}:{tags_of((), None).floating[0]}"
 
 
 class Project(msgspec.Struct, frozen=True):
@@ -108,6 +126,7 @@ class Project(msgspec.Struct, frozen=True):
     infrastructure: tuple[Infrastructure, ...]
     ignore: tuple[str, ...]
     services: tuple[Service, ...]
+    environments: tuple[Environment, ...] = ()
 
     def select(self, names: tuple[str, ...]) -> tuple[Service, ...]:
         """The named services in the order of streamflow.yaml; all of them where none is named.
@@ -123,3 +142,20 @@ class Project(msgspec.Struct, frozen=True):
                     hint=f"The services are: {', '.join(known)}.",
                 )
         return tuple(s for s in self.services if not names or s.name in names)
+
+    def environment(self, name: str) -> Environment:
+        """The environment of that name. Raises UsageError where there is none."""
+        for environment in self.environments:
+            if environment.name == name:
+                return environment
+        if not self.environments:
+            raise UsageError(
+                f"{self.file} has no environments.",
+                hint=f"Add one, such as: environments: {{{name}: {{images: built}}}}",
+            )
+        known = [environment.name for environment in self.environments]
+        close = suggestion(name, known)
+        raise UsageError(
+            f"There is no environment {name!r} in {self.file}{close}{'?' if close else '.'}",
+            hint=f"The environments are: {', '.join(known)}.",
+        )

@@ -17,9 +17,29 @@ FILE = Path(".streamflow/release.json")
 def read(path: Path) -> Release | None:
     """The release of a file; None where there is none, or none that can be read."""
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Release)
-    except (OSError, msgspec.DecodeError):
+        return load(path)
+    except UsageError:
         return None
+
+
+def load(path: Path) -> Release:
+    """The release of a file. Raises UsageError where there is none, or none that can be read."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Release)
+    except FileNotFoundError:
+        raise UsageError(
+            f"There is no release file {path}.",
+            hint="A push makes it, such as: streamflow-build push ghcr.io/org. Or name one: --release FILE",
+        ) from None
+    except OSError as error:
+        raise UsageError(
+            f"The release file {path} can't be read: {error.strerror}.", hint="--release names another file."
+        ) from error
+    except msgspec.DecodeError as error:
+        raise UsageError(
+            f"The release file {path} is damaged: {error}.",
+            hint="Push the version again, which writes it anew.",
+        ) from error
 
 
 def check_writable(path: Path) -> None:

@@ -6,13 +6,19 @@ from pathlib import PurePosixPath
 
 import msgspec
 
+from streamflow_build.model.deployment import Deployment
 from streamflow_build.model.project import Project, Service
 from streamflow_build.render import locks
+from streamflow_build.render.compose import compose_files, images_file
 from streamflow_build.render.locks import Lock, Locks
 from streamflow_build.render.templates import Templates
 
 HEADER = "# Rendered from streamflow.yaml by `streamflow-build render`; edits are lost."
 """The first line of every derived file."""
+BUILD_PLACES = ("docker/*/Dockerfile", "docker/*/requirements.txt")
+"""Where files may be that images are built from, and that nothing derives any more."""
+PLACES = (*BUILD_PLACES, "docker-compose*.yml")
+"""Where derived files of any kind may be."""
 _APP = PurePosixPath("/app")
 
 
@@ -25,6 +31,29 @@ class Artefact(msgspec.Struct, frozen=True):
 
 def artefacts(project: Project) -> tuple[Artefact, ...]:
     """All derived files, sorted by path. Reads the locks and the templates, writes nothing.
+
+    Raises ConfigError for a lock or a template that is wrong.
+    """
+    return tuple(sorted((*build_files(project), *deployment_files(project)), key=lambda each: each.path))
+
+
+def deployment_files(project: Project) -> tuple[Artefact, ...]:
+    """The derived files that the platform is deployed with. Raises ConfigError for a template that is wrong."""
+    found = compose_files(project, Templates(project.root), HEADER)
+    return tuple(Artefact(path, text) for path, text in found.items())
+
+
+def deployed_images(project: Project, deployment: Deployment) -> Artefact:
+    """The file that says which images of a release run; it is no part of the project's own files.
+
+    Raises ConfigError for a template that is wrong.
+    """
+    header = "# Rendered by `streamflow-build compose`; edits are lost."
+    return Artefact(*images_file(deployment, Templates(project.root), header))
+
+
+def build_files(project: Project) -> tuple[Artefact, ...]:
+    """The derived files that images are built from, sorted by path.
 
     Raises ConfigError for a lock or a template that is wrong.
     """

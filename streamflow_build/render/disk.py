@@ -7,13 +7,13 @@ from pathlib import Path
 
 from streamflow_build.disk import replace
 from streamflow_build.errors import ConfigError
-from streamflow_build.render.artefacts import HEADER, Artefact
+from streamflow_build.render.artefacts import HEADER, PLACES, Artefact
 
 
-def stale(root: Path, artefacts: tuple[Artefact, ...]) -> tuple[str, ...]:
-    """The paths of the derived files that are missing, differ, or are no longer derived from anything."""
+def stale(root: Path, artefacts: tuple[Artefact, ...], places: tuple[str, ...] = PLACES) -> tuple[str, ...]:
+    """The paths of the derived files that are missing, differ, or, in ``places``, derive from nothing any more."""
     differing = [a.path for a in artefacts if _text(root / a.path) != a.text]
-    return (*differing, *_left_over(root, artefacts))
+    return (*differing, *_left_over(root, artefacts, places))
 
 
 def write(root: Path, artefacts: tuple[Artefact, ...]) -> tuple[str, ...]:
@@ -34,24 +34,23 @@ def remove(root: Path, artefacts: tuple[Artefact, ...]) -> tuple[str, ...]:
 
     Raises ConfigError when one can't be removed.
     """
-    removed = _left_over(root, artefacts)
+    removed = _left_over(root, artefacts, PLACES)
     for path in removed:
         try:
             (root / path).unlink()
-            if not any((root / path).parent.iterdir()):
+            if (root / path).parent != root and not any((root / path).parent.iterdir()):
                 (root / path).parent.rmdir()
         except OSError as error:
             raise ConfigError(
-                f"{path} belongs to no service any more and can't be removed: {error.strerror}."
+                f"{path} is derived from nothing any more and can't be removed: {error.strerror}."
             ) from error
     return removed
 
 
-def _left_over(root: Path, artefacts: tuple[Artefact, ...]) -> tuple[str, ...]:
+def _left_over(root: Path, artefacts: tuple[Artefact, ...], places: tuple[str, ...]) -> tuple[str, ...]:
     """The paths of rendered files that nothing derives any more, such as those of a service that is gone."""
     known = {artefact.path for artefact in artefacts}
-    found = [*root.glob("docker/*/Dockerfile"), *root.glob("docker/*/requirements.txt")]
-    paths = sorted(path.relative_to(root).as_posix() for path in found)
+    paths = sorted(path.relative_to(root).as_posix() for place in places for path in root.glob(place))
     return tuple(p for p in paths if p not in known and (_text(root / p) or "").startswith(HEADER))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
@@ -15,6 +16,11 @@ from streamflow_build.errors import ConfigError
 _PACKAGE = Path(__file__).parents[1]
 _SHIPPED = (_PACKAGE / "templates", _PACKAGE.parent / "templates")
 """In the wheel the templates are inside the package, in a checkout beside it."""
+
+# https://yaml.org/spec/1.2.2/#733-plain-style and https://yaml.org/type/bool.html: what begins with a letter, has a
+# colon only before a letter or digit, and is none of these words, is a text in YAML 1.1 and 1.2.
+_PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_./-]*(:[A-Za-z0-9_./-]+)*")
+_WORDS = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"})
 
 
 class Templates:
@@ -34,6 +40,7 @@ class Templates:
         )
         self._environment.filters["quoted"] = quoted
         self._environment.filters["json"] = exec_form
+        self._environment.filters["scalar"] = scalar
 
     def render(self, name: str, **values: Any) -> str:
         """The template's text with these values. Raises ConfigError that names the template and the line."""
@@ -115,6 +122,12 @@ def quoted(text: str) -> str:
     return f'"{text}"'
 
 
-def exec_form(words: list[str]) -> str:
-    """Words as the exec form of CMD, which is JSON; no shell sees them."""
+def exec_form(words: object) -> str:
+    """Words as the exec form of CMD, which is JSON; no shell sees them. YAML reads it, too."""
     return json.dumps(words, ensure_ascii=False)
+
+
+def scalar(text: str) -> str:
+    """Text as YAML that every version of it reads as this text: plain where that is sure, else in quotes."""
+    plain = _PLAIN.fullmatch(text) and text.lower() not in _WORDS
+    return text if plain else exec_form(text)

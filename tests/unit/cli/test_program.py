@@ -17,14 +17,14 @@ def test_help(option: str, capsys: pytest.CaptureFixture[str], monkeypatch: pyte
     out, err = capsys.readouterr()
     assert out.startswith(
         "Usage: streamflow-build [OPTIONS] COMMAND [ARGS]...\n\n"
-        "  Builds and publishes the images of the services in streamflow.yaml.\n"
+        "  Builds, publishes and deploys the images of the services in streamflow.yaml.\n"
     )
     assert "..." not in out.partition("\n")[2]
     assert "\n  Exit codes: 0 done, 2 usage " in out
     assert err == ""
 
 
-@pytest.mark.parametrize("command", ["images", "push", "promote", "render", "schema"])
+@pytest.mark.parametrize("command", ["images", "push", "promote", "compose", "render", "schema"])
 def test_help_of_a_command(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([command, "--help"]) == 0
     assert capsys.readouterr().out.startswith(f"Usage: streamflow-build {command} ")

@@ -78,7 +78,7 @@ def test_what_was_rendered_for_a_service_that_is_gone_goes(
     (mixed / "docker/mine/Dockerfile").write_text("FROM x\n")
     assert main(["render"]) == 0
     assert capsys.readouterr() == (
-        "removed docker/gone/requirements.txt, which belongs to no service any more\n",
+        "removed docker/gone/requirements.txt, which is derived from nothing any more\n",
         "",
     )
     assert not (mixed / "docker/gone").exists()

@@ -30,6 +30,7 @@ def test_nothing_else_is_derived(project: Path) -> None:
     there = {
         path.relative_to(project).as_posix() for path in (project / "docker").rglob("*") if path.is_file()
     }
+    there |= {path.name for path in project.glob("docker-compose*.yml")}
     assert derived == {".dockerignore", *there}
 
 

@@ -1,0 +1,117 @@
+"""``streamflow-build compose``: an environment's Compose files, and docker compose on them."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from streamflow_build.cli.arguments import registry_of
+from streamflow_build.errors import UsageError
+
+if TYPE_CHECKING:
+    from streamflow_build.model.deployment import Deployment, Environment
+    from streamflow_build.model.project import Project
+
+
+def compose(  # noqa: PLR0913, PLR0917 - these are the command's options
+    context: typer.Context,
+    env: Annotated[
+        str, typer.Option("--env", "-e", metavar="ENV", help="An environment of streamflow.yaml.")
+    ],
+    arguments: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[-- ARGS]", help="What docker compose does, such as: up --detach --wait"),
+    ] = None,
+    registry: Annotated[
+        str | None, typer.Option(help="Where images come from, where the release is in several registries.")
+    ] = None,
+    release: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="The release file; by default .streamflow/release.json."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print what would run as JSON.")] = False,
+) -> None:
+    """Run docker compose on an environment's files.
+
+    They are written first. One for development runs what was built here, each other one the images of the release file, by their digests.
+    Without ARGS it prints them. With ARGS the exit code is docker compose's.
+    """
+    from streamflow_build.config import load
+    from streamflow_build.deploy import compose as docker
+    from streamflow_build.model.deployment import DeploymentReport
+    from streamflow_build.render.compose import project_name
+    from streamflow_build.report import deployment as report
+
+    project = load(context.obj)
+    environment = project.environment(env)
+    words = tuple(arguments or ())
+    if words and as_json:
+        raise UsageError("--json prints what would run, and ARGS run it.", hint="Leave out one of the two.")
+    deployed = None
+    if docker.starts_something(words):
+        deployed = _deployed(project, environment, registry, release)
+    files = _written(project, environment, deployed)
+    line = docker.command(project.root, project_name(project, environment), environment.name, files)
+    if words:
+        docker.check()
+        docker.become((*line, *words))
+    elif deployed is not None:
+        found = DeploymentReport(deployed, files, line)
+        typer.echo(report.as_json(found) if as_json else report.as_text(found), nl=False)
+
+
+def _deployed(
+    project: "Project", environment: "Environment", registry: str | None, release: Path | None
+) -> "Deployment":
+    """What the environment runs. Raises UsageError where the release file doesn't say it."""
+    from streamflow_build.plan.deployment import built_here, released
+    from streamflow_build.publish import release_file
+
+    if environment.images == "built":
+        if registry is not None or release is not None:
+            raise UsageError(
+                f"{environment.name} runs images that are built here, and none of a release.",
+                hint=f"Leave out --registry and --release, or deploy another environment than {environment.name}.",
+            )
+        return built_here(project, environment)
+    file = release or project.root / release_file.FILE
+    wanted = None if registry is None else registry_of(project, registry)
+    found = released(
+        project, environment, release_file.load(file), wanted, file=str(release or release_file.FILE)
+    )
+    _compare(project, found)
+    return found
+
+
+def _compare(project: "Project", deployed: "Deployment") -> None:
+    """Tell where the images and streamflow.yaml are of two commits."""
+    from streamflow_build.plan.origin import origin
+
+    here = origin(project.root).revision
+    if deployed.commit and here and here != deployed.commit:
+        typer.echo(
+            f"note: the images are of commit {deployed.commit}, and {project.file} is of {here}; "
+            f"ports, paths and variables are as it says",
+            err=True,
+        )
+
+
+def _written(
+    project: "Project", environment: "Environment", deployed: "Deployment | None"
+) -> tuple[str, ...]:
+    """Write an environment's files, and say which; gives the paths of all that belong to it."""
+    from streamflow_build.render import disk
+    from streamflow_build.render.artefacts import deployed_images, deployment_files
+    from streamflow_build.render.compose import files_of, images_path
+
+    files = files_of(project, environment)
+    derived = [each for each in deployment_files(project) if each.path in files]
+    images = images_path(environment.name)
+    if deployed is not None and deployed.version is not None:
+        derived.append(deployed_images(project, deployed))
+        files = (*files, images)
+    elif environment.images == "released" and (project.root / images).is_file():
+        files = (*files, images)
+    for path in disk.write(project.root, tuple(derived)):
+        typer.echo(f"wrote {path}", err=True)
+    return files

@@ -1,0 +1,151 @@
+"""What streamflow.yaml says of deployments: secrets, infrastructure and environments."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from msgspec import UNSET
+
+from streamflow_build.config import names, shape
+from streamflow_build.config.problems import Keys, Problems, Wrong, quoted
+from streamflow_build.config.sizes import in_bytes
+from streamflow_build.config.variables import Places, placed, variables
+from streamflow_build.model.deployment import Environment, Scale, Secret
+from streamflow_build.model.project import Infrastructure, Registry, Service
+
+
+def places(document: shape.Document) -> Places:
+    """What the values of variables may name."""
+    general = (document.defaults.port if document.defaults else UNSET) or None
+    ports = {name: service.port or general for name, service in document.services.items()}
+    return Places(
+        {name: Secret(name, text) for name, text in (document.secrets or {}).items()},
+        {**ports, **{name: server.port or None for name, server in (document.infrastructure or {}).items()}},
+    )
+
+
+def infrastructure(document: shape.Document, known: Places, problems: Problems) -> tuple[Infrastructure, ...]:
+    """The servers that aren't built here; what is wrong with one goes to ``problems``."""
+    servers = []
+    for name, server in (document.infrastructure or {}).items():
+        keys: Keys = ("infrastructure", name)
+        with problems.place((*keys, "image")):
+            names.check_image(server.image)
+        if name in document.services:
+            problems.about(
+                keys,
+                "a service has this name too",
+                "Rename one of the two: needs couldn't tell them apart.",
+            )
+        environment = placed(server.environment, (*keys, "environment"))
+        servers.append(
+            Infrastructure(
+                name=name,
+                image=server.image,
+                port=server.port or None,
+                command=server.command or (),
+                environment=variables(environment, known, problems, holder=repr(name), needs=()),
+                health=server.health or (),
+                data=server.data or None,
+            )
+        )
+    return tuple(servers)
+
+
+class EnvironmentAssembly:
+    """Makes the environments of a project's services; what is wrong with one goes to ``problems``."""
+
+    def __init__(
+        self,
+        services: tuple[Service, ...],
+        registries: tuple[Registry, ...],
+        known: Places,
+        problems: Problems,
+    ) -> None:
+        self._services = {service.name: service for service in services}
+        self._registries = {registry.name: registry.url for registry in registries}
+        self._known = known
+        self._problems = problems
+
+    def environment(self, name: str, document: shape.Environment) -> Environment:
+        """The environment of that name."""
+        keys: Keys = ("environments", name)
+        publish = self._publish(document, keys)
+        every = placed(document.environment, (*keys, "environment"))
+        return Environment(
+            name=name,
+            images="built" if document.images == "built" else "released",
+            registry=self._registry(document, keys),
+            environment=variables(every, self._known, self._problems, holder="each service", needs=()),
+            given=self._given(document, keys),
+            publish=publish,
+            read_only=document.read_only or False,
+            scales=self._scales(document.services or {}, (*keys, "services"), publish),
+        )
+
+    def _registry(self, document: shape.Environment, keys: Keys) -> str | None:
+        if document.registry is UNSET:
+            return None
+        url = self._registries.get(document.registry, document.registry)
+        with self._problems.place((*keys, "registry")):
+            if document.images == "built":
+                raise Wrong("images that are built here are in no registry", "Take registry or images out.")
+            names.check_registry(url)
+        return url
+
+    def _given(self, document: shape.Environment, keys: Keys) -> tuple[tuple[str, str], ...]:
+        given = tuple((document.secrets or {}).items())
+        for name, _ in given:
+            with self._problems.place((*keys, "secrets", name)):
+                if name not in self._known.secrets:
+                    raise names.unknown(name, "secret", self._known.secrets)
+                if document.images != "built":
+                    raise Wrong(
+                        "a released platform's secrets stand in no file",
+                        "Take it out: whoever deploys gives it by the environment variable.",
+                    )
+        return given
+
+    def _publish(self, document: shape.Environment, keys: Keys) -> tuple[str, ...]:
+        if document.publish is UNSET:
+            return tuple(name for name, service in self._services.items() if service.publish is not None)
+        for index, name in enumerate(document.publish):
+            with self._problems.place((*keys, "publish", index)):
+                self._check_published(name, document.publish[:index])
+        return document.publish
+
+    def _check_published(self, name: str, before: tuple[str, ...]) -> None:
+        service = self._services.get(name)
+        if service is None:
+            raise names.unknown(name, "service", self._services)
+        if service.publish is None:
+            raise Wrong(f"{quoted(name)} says no port to publish", f"Add it: services: {name}: publish: 8001")
+        if name in before:
+            raise Wrong(f"{quoted(name)} is already in this list", "Take one of them out.")
+
+    def _scales(
+        self, document: Mapping[str, shape.Scale], keys: Keys, publish: tuple[str, ...]
+    ) -> tuple[tuple[str, Scale], ...]:
+        for name in document:
+            with self._problems.place((*keys, name)):
+                if name not in self._services:
+                    raise names.unknown(name, "service", self._services)
+        return tuple(
+            (name, self._scale(service, document.get(name, shape.Scale()), (*keys, name), publish))
+            for name, service in self._services.items()
+        )
+
+    def _scale(self, service: Service, document: shape.Scale, keys: Keys, publish: tuple[str, ...]) -> Scale:
+        replicas = document.replicas or 1
+        if replicas > 1 and service.name in publish:
+            self._problems.about(
+                (*keys, "replicas"),
+                f"port {service.publish} leads to one container, and there would be {replicas}",
+                f"Leave {service.name} out of the environment's publish, or run one of it.",
+            )
+        own = placed(document.environment, (*keys, "environment"))
+        return Scale(
+            replicas,
+            in_bytes(document.memory) if document.memory else None,
+            variables(own, self._known, self._problems, holder=repr(service.name), needs=service.needs),
+        )

@@ -1,0 +1,1 @@
+"""Deployments: an environment brought up by what deploys it, Compose."""

@@ -1,0 +1,73 @@
+"""Docker Compose on an environment's files. What it is told: https://docs.docker.com/reference/cli/docker/compose/."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+from streamflow_build.errors import EngineError
+
+OLDEST = (2, 24, 4)
+"""The first Compose that knows ``!override``, which an override takes ports away with."""
+_OBTAIN = "Install the Compose plugin, 2.24.4 or newer: https://docs.docker.com/compose/install/"
+
+# What these do concerns containers that are there, whatever a release says.
+_OF_WHAT_RUNS = {
+    *("attach", "cp", "down", "events", "exec", "images", "kill", "logs", "ls", "pause", "port", "ps"),
+    *("restart", "rm", "start", "stats", "stop", "top", "unpause", "version", "volumes", "wait"),
+}
+
+
+def starts_something(arguments: tuple[str, ...]) -> bool:
+    """Whether docker compose would need the images that an environment runs; in doubt it would."""
+    command = next((each for each in arguments if not each.startswith("-")), None)
+    return command not in _OF_WHAT_RUNS
+
+
+def command(root: Path, name: str, environment: str, files: tuple[str, ...]) -> tuple[str, ...]:
+    """The beginning of the command line: docker compose on these files of the project's folder.
+
+    ``name`` is what Compose calls the environment by. Variables come from ``.env.<environment>`` where that is there,
+    else from ``.env``, as Compose does.
+    """
+    own = root / f".env.{environment}"
+    return (
+        "docker",
+        "compose",
+        *("--project-name", name),
+        *("--project-directory", str(root)),
+        *(word for file in files for word in ("--file", str(root / file))),
+        *(("--env-file", str(own)) if own.is_file() else ()),
+    )
+
+
+def check() -> None:
+    """See that docker compose is there and new enough. Raises EngineError."""
+    try:
+        found = subprocess.run(
+            ["docker", "compose", "version", "--short"], capture_output=True, text=True, check=False
+        )
+    except OSError as error:
+        raise EngineError(f"docker can't be run: {error.strerror}.", hint=_OBTAIN) from error
+    numbers = re.match(r"v?(\d+)\.(\d+)\.(\d+)", found.stdout.strip())
+    if found.returncode != 0 or numbers is None:
+        raise EngineError("docker has no Compose plugin: `docker compose version` fails.", hint=_OBTAIN)
+    if tuple(map(int, numbers.groups())) < OLDEST:
+        raise EngineError(f"Docker Compose {found.stdout.strip()} is too old.", hint=_OBTAIN)
+
+
+def become(words: tuple[str, ...]) -> NoReturn:
+    """Go on as that command, which has the terminal, the signals and the exit code. Raises EngineError."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # Python ignores it, and what it becomes would, too.
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    try:
+        os.execvp(words[0], words)  # noqa: S606 - a list of arguments, no shell
+    except OSError as error:
+        raise EngineError(f"docker can't be run: {error.strerror}.", hint=_OBTAIN) from error

@@ -1,0 +1,89 @@
+"""What an environment runs: of each service the image of a release, by its digest, or the one that was built here."""
+
+from __future__ import annotations
+
+from streamflow_build.errors import UsageError
+from streamflow_build.model.deployment import DeployedImage, Deployment, Environment
+from streamflow_build.model.project import Project
+from streamflow_build.model.reference import Reference, registry_prefix
+from streamflow_build.model.release import Release, ReleasedImage, ReleasedTo
+from streamflow_build.model.version import Version
+
+
+def built_here(project: Project, environment: Environment) -> Deployment:
+    """What the environment runs of the images that this machine built last."""
+    images = tuple(DeployedImage(service.name, service.latest) for service in project.services)
+    return Deployment(environment.name, None, None, None, images)
+
+
+def released(
+    project: Project, environment: Environment, release: Release, registry: str | None, *, file: str
+) -> Deployment:
+    """What the environment runs of a release; ``file`` is where the release was read, for messages.
+
+    The images come from ``registry``, else from the environment's own, else from the only one that has them.
+    Raises UsageError where none, or more than one, is that, and where it lacks a service.
+    """
+    version = _checked(release, file)
+    there = _chosen(release, registry or environment.registry, file)
+    held = {image.service: image for image in there.images}
+    missing = [service.name for service in project.services if service.name not in held]
+    if missing:
+        raise UsageError(
+            f"{file} has no image of {', '.join(missing)} for {release.version} in {there.registry}.",
+            hint=f"Push all of them: streamflow-build push {there.registry} {version}",
+        )
+    return Deployment(
+        environment.name,
+        release.version,
+        release.commit,
+        there.registry,
+        tuple(
+            DeployedImage(service.name, _reference(held[service.name], version, file))
+            for service in project.services
+        ),
+    )
+
+
+def _checked(release: Release, file: str) -> Version:
+    """The version of a release whose texts are what they should be, whoever wrote the file. Raises UsageError."""
+    try:
+        for each in release.registries:
+            registry_prefix(each.registry)
+        return Version.parse(release.version)
+    except UsageError as error:
+        raise _damaged(file, error.message) from None
+
+
+def _chosen(release: Release, registry: str | None, file: str) -> ReleasedTo:
+    there = {each.registry: each for each in release.registries}
+    if registry is None and len(there) == 1:
+        registry = next(iter(there))
+    where = f"in {', '.join(there)}" if there else "in no registry"
+    if registry is None:
+        hint = (
+            f"Say which one: --registry {next(iter(there))}"
+            if there
+            else "Push it: streamflow-build push ghcr.io/org"
+        )
+        raise UsageError(f"{file} has {release.version} {where}.", hint=hint)
+    if registry not in there:
+        raise UsageError(
+            f"{file} has {release.version} {where}, and not in {registry}.",
+            hint=f"Push it there: streamflow-build push {registry} {release.version}",
+        )
+    return there[registry]
+
+
+def _reference(image: ReleasedImage, version: Version, file: str) -> str:
+    of_version = str(version).replace("+", "_")
+    tag = next((f":{tag}" for tag in image.tags if tag.removeprefix("v") == of_version), "")
+    try:
+        found = Reference.parse(f"{image.repository}{tag}@{image.digest}")
+    except UsageError as error:
+        raise _damaged(file, error.message) from None
+    return str(found)
+
+
+def _damaged(file: str, what: str) -> UsageError:
+    return UsageError(f"{file} is damaged: {what}", hint="Push the version again, which writes it anew.")
