@@ -33,8 +33,8 @@ def compose(  # noqa: PLR0913, PLR0917 - these are the command's options
 ) -> None:
     """Run docker compose on an environment's files.
 
-    They are written first. One for development runs what was built here, each other one the images of the release file, by their digests.
-    Without ARGS it prints them. With ARGS the exit code is docker compose's.
+    They are written first. An environment for development runs what was built here, each other one the images of
+    the release file, by their digests. Without ARGS it prints them. With ARGS the exit code is docker compose's.
     """
     from streamflow_build.config import load
     from streamflow_build.deploy import compose as docker
