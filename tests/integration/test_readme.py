@@ -53,8 +53,38 @@ def shape(line: str) -> str:
     return " ".join(re.sub(r"\d+(\.\d+)* min \d+ s|\d+(\.\d+)*", "N", line).split())
 
 
+PLATFORMS = ("streamflow", "streamflow-staging")
+"""What Compose calls those that the README starts."""
+
+
 @pytest.fixture
-def left_as_found(default_store: Any) -> Iterator[None]:
+def no_platform(default_store: Any) -> Iterator[None]:
+    """Takes the platforms away that the README starts, and its secrets; fails where somebody's own would go, too."""
+
+    def there(name: str) -> list[str]:
+        filters = {"label": f"com.docker.compose.project={name}"}
+        volumes = default_store.api.volumes(filters=filters)["Volumes"] or []
+        containers = default_store.api.containers(all=True, filters=filters)
+        return [*(each["Name"] for each in volumes), *(each["Id"] for each in containers)]
+
+    secrets = ROOT / ".env.staging"
+    kept = secrets.read_bytes() if secrets.exists() else None
+    for name in PLATFORMS:
+        assert there(name) == [], f"`docker compose -p {name} down --volumes` first: the README ends with it"
+    yield
+    for name in PLATFORMS:
+        subprocess.run(
+            ["docker", "compose", "--project-name", name, "down", "--volumes", "--timeout", "2"],
+            env=default_store.environ, cwd="/", check=True, capture_output=True,
+        )  # fmt: skip
+    if kept is None:
+        secrets.unlink(missing_ok=True)
+    else:
+        secrets.write_bytes(kept)
+
+
+@pytest.fixture
+def left_as_found(default_store: Any, no_platform: None) -> Iterator[None]:
     """Puts every tag of the services' images back to where it was; takes new ones and the container away."""
 
     def tags() -> dict[str, str]:
