@@ -20,6 +20,12 @@ READER_GONE = 128 + signal.SIGPIPE
 """The exit code where nobody reads the output to its end (``| head``), as of programs that the signal ends."""
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
+_TOO_LITTLE = UsageError(
+    "There is not enough memory, or there are too many processes and threads.",
+    hint="Raise the limit (ulimit -v, ulimit -u, the container's), or ask for less: --jobs 1",
+)
+_NO_THREAD = "can't start new thread"
+"""What Python says where the system gives it no thread."""
 
 _GARBAGE = 100_000
 """How many objects come into being before Python looks for cycles of them that nobody holds."""
@@ -54,6 +60,12 @@ def main(arguments: list[str] | None = None) -> int:
             raise
         _drop(sys.stdout)
         return _say(UsageError(f"{error.filename or 'The output'} can't be written: {error.strerror}."))
+    except MemoryError:
+        return _say(_TOO_LITTLE)
+    except RuntimeError as error:
+        if str(error) != _NO_THREAD:
+            raise
+        return _say(_TOO_LITTLE)
     return code
 
 

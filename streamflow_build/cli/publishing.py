@@ -87,11 +87,11 @@ def make_repositories(project: "Project", goal: "PublishGoal") -> None:
 
 def judge(report: "PublishReport", cause: StreamflowError | Interrupted | None) -> None:
     """Raise what a run amounts to that didn't publish everything."""
-    from streamflow_build.model.release import NotPublished
+    from streamflow_build.model.release import Missing
 
     if isinstance(cause, Interrupted):
         raise cause
-    missing = [each.service for each in report.images if isinstance(each, NotPublished)]
+    missing = [each.service for each in report.images if isinstance(each, Missing)]
     if missing:
         # The causes have been printed with the report, each once.
         error = RegistryError if cause is None else EngineError

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import warnings
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from docker import auth
@@ -49,23 +52,34 @@ class _Configuration(auth.AuthConfig):
 
 def check_configuration() -> None:
     """See that Docker's configuration can be read; raises EngineError, naming the file, where it can't."""
+    place: Any = find_config_file()
     try:
+        _check_json(place)
         for settings in (load_general_config() or {}).get("proxies", {}).values():
             ProxyConfig.from_dict(settings)
         _Configuration.load_config(None, None)
     except DockerException as error:
         fault = str(error)
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        fault = f"it is no JSON: {error}"
     except ValueError:
         fault = "a registry's `auth` is not the base64 of user:password"
     except (AttributeError, TypeError, KeyError, RecursionError):
         fault = "a part of it is not of the kind that Docker writes there"
     else:
         return
-    place: Any = find_config_file()
     raise EngineError(
         f"Docker's configuration {place} is broken: {fault}.",
         hint="Mend the file, or move it away and run `docker login` again.",
     )
+
+
+def _check_json(place: str | None) -> None:
+    """Read the file as JSON, which docker-py takes for no configuration where it isn't any. Raises ValueError."""
+    # What can't be read is none to Docker, too, and the older .dockercfg may have another form.
+    with suppress(OSError):
+        if place is not None and place.endswith(".json") and (text := Path(place).read_bytes().strip()):
+            json.loads(text)
 
 
 def credentials(host: str) -> Credentials:

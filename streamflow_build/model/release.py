@@ -38,6 +38,17 @@ class NotPublished(msgspec.Struct, frozen=True, tag_field="outcome", tag="failed
     hint: str | None
 
 
+class Cancelled(msgspec.Struct, frozen=True, tag_field="outcome", tag="cancelled"):
+    """The user stopped the run before the image had all its tags."""
+
+    service: str
+    repository: str
+
+
+Missing = NotPublished | Cancelled
+"""An image that a run did not publish, or not under all its tags."""
+
+
 class TagRefused(msgspec.Struct, frozen=True):
     """A floating tag that stayed where it was, for all services; ``reason`` is a clause."""
 
@@ -53,7 +64,7 @@ class PublishReport(msgspec.Struct, frozen=True):
 
     version: str
     registry: str
-    images: tuple[Published | NotPublished, ...]
+    images: tuple[Published | Missing, ...]
     refused: tuple[TagRefused, ...]
     seconds: float
     notes: tuple[str, ...]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from streamflow_build.model.release import NotPublished, Published, PublishReport
+from streamflow_build.model.release import Missing, Published, PublishReport
 
 
 class PublishObserver(Protocol):
@@ -13,7 +13,7 @@ class PublishObserver(Protocol):
     def sending(self, service: str, current: int, total: int) -> None:
         """Bytes sent so far of those that the service's image has to send, unpacked, as far as known."""
 
-    def service_finished(self, outcome: Published | NotPublished) -> None:
+    def service_finished(self, outcome: Published | Missing) -> None:
         """The service's version is there and verified, or can't be; comes once for each, before floating tags."""
 
     def note(self, text: str) -> None:

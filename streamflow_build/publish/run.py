@@ -11,7 +11,14 @@ from streamflow_build.errors import EngineError, Interrupted, RegistryError, Str
 from streamflow_build.model.image import LABEL_FINGERPRINT
 from streamflow_build.model.project import Service
 from streamflow_build.model.reference import Reference
-from streamflow_build.model.release import NotPublished, Published, PublishReport, TagRefused
+from streamflow_build.model.release import (
+    Cancelled,
+    Missing,
+    NotPublished,
+    Published,
+    PublishReport,
+    TagRefused,
+)
 from streamflow_build.plan.images import OCI
 from streamflow_build.plan.publish import PublishGoal, staying
 from streamflow_build.publish.candidate import Source
@@ -103,33 +110,33 @@ class _Run:
             self._source.cancel()
             raise
 
-    def versions(self, found: tuple[Found, ...]) -> tuple[_There | NotPublished, ...]:
+    def versions(self, found: tuple[Found, ...]) -> tuple[_There | Missing, ...]:
         """Each service's full version, sent where it isn't there. One that fails leaves the others alone."""
         return together(self._version, found, jobs=self._jobs, stop=self._stop, left=_cut_off)
 
-    def look_again(self, there: tuple[_There | NotPublished, ...]) -> tuple[_There | NotPublished, ...]:
+    def look_again(self, there: tuple[_There | Missing, ...]) -> tuple[_There | Missing, ...]:
         """The floating tags as they are now, where the full version is there for all services."""
-        if any(isinstance(each, NotPublished) for each in there):
+        if any(isinstance(each, Missing) for each in there):
             return there
         return together(self._looked_again, there, jobs=self._jobs, stop=self._stop, left=_left_there)
 
     def move(
-        self, there: tuple[_There | NotPublished, ...], floating: tuple[str, ...]
-    ) -> tuple[_There | NotPublished, ...]:
+        self, there: tuple[_There | Missing, ...], floating: tuple[str, ...]
+    ) -> tuple[_There | Missing, ...]:
         """Move floating tags, one after the other for all services, until one can't be moved."""
         for tag in floating:
 
-            def move(each: _There | NotPublished, tag: str = tag) -> _There | NotPublished:
+            def move(each: _There | Missing, tag: str = tag) -> _There | Missing:
                 return self._moved(each, tag)
 
             there = together(move, there, jobs=self._jobs, stop=self._stop, left=_left_there)
-            if self.cause is not None or any(isinstance(each, NotPublished) for each in there):
+            if self.cause is not None or any(isinstance(each, Missing) for each in there):
                 break
         return there
 
-    def said(self, outcome: _There | NotPublished) -> Published | NotPublished:
+    def said(self, outcome: _There | Missing) -> Published | Missing:
         """An outcome as the report has it."""
-        if isinstance(outcome, NotPublished):
+        if isinstance(outcome, Missing):
             return outcome
         found, manifest = outcome.found, outcome.manifest
         config = manifest.config
@@ -153,7 +160,7 @@ class _Run:
         name = Reference.parse(self._goal.repository(service)).repository
         return look(self._goal, service, self._source.images[service.name], Repository(self._registry, name))
 
-    def _version(self, found: Found) -> _There | NotPublished:
+    def _version(self, found: Found) -> _There | Missing:
         outcome = self._settled(found, lambda: self._there(found))
         self._observer.service_finished(self.said(outcome))
         return outcome
@@ -170,16 +177,16 @@ class _Run:
         put = put_tags(found, manifest, full)
         return _There(found, manifest, sent, put, time.monotonic() - started)
 
-    def _looked_again(self, there: _There | NotPublished) -> _There | NotPublished:
-        if isinstance(there, NotPublished):
+    def _looked_again(self, there: _There | Missing) -> _There | Missing:
+        if isinstance(there, Missing):
             return there
         return self._settled(
             there.found,
             lambda: msgspec.structs.replace(there, found=look_again(self._goal, there.found)),
         )
 
-    def _moved(self, there: _There | NotPublished, tag: str) -> _There | NotPublished:
-        if isinstance(there, NotPublished):
+    def _moved(self, there: _There | Missing, tag: str) -> _There | Missing:
+        if isinstance(there, Missing):
             return there
         return self._settled(
             there.found,
@@ -188,7 +195,7 @@ class _Run:
             ),
         )
 
-    def _settled(self, found: Found, work: Callable[[], _There]) -> _There | NotPublished:
+    def _settled(self, found: Found, work: Callable[[], _There]) -> _There | Missing:
         try:
             return work()
         except Interrupted:
@@ -204,9 +211,9 @@ class _Run:
         self._source.cancel()
 
 
-def _cut_off(found: Found) -> NotPublished:
-    return NotPublished(found.service.name, str(found.repository), "Interrupted.", None)
+def _cut_off(found: Found) -> Cancelled:
+    return Cancelled(found.service.name, str(found.repository))
 
 
-def _left_there(outcome: _There | NotPublished) -> NotPublished:
-    return outcome if isinstance(outcome, NotPublished) else _cut_off(outcome.found)
+def _left_there(outcome: _There | Missing) -> Missing:
+    return outcome if isinstance(outcome, Missing) else _cut_off(outcome.found)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from rich.text import Text
 
-from streamflow_build.model.release import NotPublished, Published, PublishReport
+from streamflow_build.model.release import Cancelled, Missing, NotPublished, Published, PublishReport
 from streamflow_build.report.plain_publish import amount, finished
 from streamflow_build.report.screen import Screen
 from streamflow_build.report.text import shorten
@@ -26,7 +26,7 @@ class _Row:
 
     current: int = 0
     total: int = 0
-    outcome: Published | NotPublished | None = None
+    outcome: Published | Missing | None = None
 
 
 class Live:
@@ -47,7 +47,7 @@ class Live:
             row = self._rows[service]
             row.current, row.total = current, total
 
-    def service_finished(self, outcome: Published | NotPublished) -> None:
+    def service_finished(self, outcome: Published | Missing) -> None:
         with self._lock:
             self._rows[outcome.service].outcome = outcome
 
@@ -65,7 +65,7 @@ class Live:
         head = (f"{name:<{self._name_width}}", "bold")
         room = width - self._name_width - 2
         state, style = _state(row)
-        if not row.total or isinstance(row.outcome, NotPublished):
+        if not row.total or isinstance(row.outcome, Missing):
             return Text.assemble(head, "  ", (shorten(state, room), style))
         sent = f"{amount(row.current, row.total):>{_AMOUNT_WIDTH}}"
         if len(sent) + 2 + len(state) > room:
@@ -83,6 +83,8 @@ def _state(row: _Row) -> tuple[str, str]:
             return finished(row.outcome), "green"
         case NotPublished():
             return finished(row.outcome), "red"
+        case Cancelled():
+            return finished(row.outcome), "yellow"
 
 
 def _bar(row: _Row, width: int) -> tuple[tuple[str, str], tuple[str, str]]:

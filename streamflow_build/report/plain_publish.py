@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 
-from streamflow_build.model.release import NotPublished, Published, PublishReport
+from streamflow_build.model.release import Cancelled, Missing, NotPublished, Published, PublishReport
 from streamflow_build.report.text import duration, megabytes
 from streamflow_build.report.writer import Writer
 
@@ -30,7 +30,7 @@ class Plain:
             self._told[service] = now
         self._line(service, f"sending {amount(current, total)}")
 
-    def service_finished(self, outcome: Published | NotPublished) -> None:
+    def service_finished(self, outcome: Published | Missing) -> None:
         digest = f": {outcome.digest}" if isinstance(outcome, Published) else ""
         self._line(outcome.service, f"{finished(outcome)}{digest}")
 
@@ -49,7 +49,7 @@ def amount(current: int, total: int) -> str:
     return f"{megabytes(current)} of {megabytes(total)} MB"
 
 
-def finished(outcome: Published | NotPublished) -> str:
+def finished(outcome: Published | Missing) -> str:
     """What became of a service, in a line."""
     match outcome:
         case Published(sent=True, seconds=seconds):
@@ -58,3 +58,5 @@ def finished(outcome: Published | NotPublished) -> str:
             return "already there"
         case NotPublished(message=message):
             return f"failed: {message}"
+        case Cancelled():
+            return "cancelled"

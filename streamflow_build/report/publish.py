@@ -9,7 +9,7 @@ from typing import TextIO
 
 import msgspec
 
-from streamflow_build.model.release import NotPublished, Published, PublishReport
+from streamflow_build.model.release import Cancelled, Missing, NotPublished, Published, PublishReport
 from streamflow_build.publish.observer import PublishObserver
 from streamflow_build.report.clean import Mask
 from streamflow_build.report.plain_publish import Plain
@@ -71,7 +71,7 @@ class Results:
         for observer in self._progress:
             observer.sending(service, current, total)
 
-    def service_finished(self, outcome: Published | NotPublished) -> None:
+    def service_finished(self, outcome: Published | Missing) -> None:
         if isinstance(outcome, NotPublished):
             outcome = msgspec.structs.replace(outcome, message=self._mask.shown(outcome.message))
         for observer in self._progress:
@@ -121,13 +121,15 @@ def failures(report: PublishReport) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
-def _row(outcome: Published | NotPublished) -> tuple[str, ...]:
+def _row(outcome: Published | Missing) -> tuple[str, ...]:
     match outcome:
         case Published(service, repository, digest, size, _, _, sent, tags, put, seconds):
             cells = (digest[:_DIGEST_WIDTH], f"{megabytes(size)} MB", f"{seconds:.1f}")
             return (service, f"{repository}:{', '.join(tags)}", *cells, _what(sent, put))
         case NotPublished(service, repository):
             return (service, repository, "-", "-", "-", "failed")
+        case Cancelled(service, repository):
+            return (service, repository, "-", "-", "-", "cancelled")
 
 
 def _what(sent: bool, put: tuple[str, ...]) -> str:
@@ -136,7 +138,7 @@ def _what(sent: bool, put: tuple[str, ...]) -> str:
     return f"already there, new tags: {', '.join(put)}" if put else "already there"
 
 
-def _kind(outcome: Published | NotPublished) -> str:
+def _kind(outcome: Published | Missing) -> str:
     match outcome:
         case Published(sent=True):
             return "pushed"
@@ -144,3 +146,5 @@ def _kind(outcome: Published | NotPublished) -> str:
             return "already there"
         case NotPublished():
             return "failed"
+        case Cancelled():
+            return "cancelled"

@@ -253,6 +253,8 @@ def test_interrupted_while_a_layer_is_sent(built_here: Shop, gate: Gate, registr
     assert done.returncode == 130
     assert done.stderr.endswith("streamflow-build: Interrupted.\n")
     assert "Traceback" not in done.stderr
+    assert "failed" not in done.stdout + done.stderr
+    assert "3 cancelled in " in done.stdout
     assert not list(registry.data.rglob("_manifests/tags"))
     assert not [tag for tag in built_here.tags("alpha") if "/" in tag]
 

@@ -73,4 +73,5 @@ def test_ctrl_c_leaves_the_cursor_visible(built_here: Shop, gate: Gate) -> None:
 
     _, after = drawn(run.screen)
     assert after.rstrip().endswith("streamflow-build: Interrupted.")
+    assert "3 cancelled in " in after
     assert "Traceback" not in after

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import threading
 
 import pytest
 
@@ -108,3 +109,28 @@ def test_nothing_is_interrupted_once_the_command_is_done(capsys: pytest.CaptureF
     assert capsys.readouterr().err == ""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         assert signal.getsignal(number) is signal.SIG_DFL
+
+
+def test_too_little_memory(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr("streamflow_build.config.load", lambda _: bytearray(2**62))
+
+    assert main(["images"]) == 2
+    assert capsys.readouterr().err == (
+        "streamflow-build: There is not enough memory, or there are too many processes and threads.\n"
+        "Raise the limit (ulimit -v, ulimit -u, the container's), or ask for less: --jobs 1\n"
+    )
+
+
+def test_too_many_threads(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def started(_: object) -> None:
+        # A stack of this size is refused as a thread beyond a limit is.
+        before = threading.stack_size(2**46)
+        try:
+            threading.Thread(target=int).start()
+        finally:
+            threading.stack_size(before)
+
+    monkeypatch.setattr("streamflow_build.config.load", started)
+
+    assert main(["images"]) == 2
+    assert capsys.readouterr().err.startswith("streamflow-build: There is not enough memory, or ")

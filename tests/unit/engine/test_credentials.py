@@ -81,6 +81,37 @@ def test_a_broken_configuration_of_docker_is_named(
     )
 
 
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [
+        (b"user: me", "it is no JSON: Expecting value: line 1 column 1 (char 0)"),
+        (b'{"auths": {}', "it is no JSON: Expecting ',' delimiter: line 1 column 13 (char 12)"),
+        (
+            b'{"auths": "\xff"}',
+            "it is no JSON: 'utf-8' codec can't decode byte 0xff in position 11: invalid start byte",
+        ),
+    ],
+)
+def test_a_configuration_that_is_no_json(
+    content: bytes, fault: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = tmp_path / "config.json"
+    place.write_bytes(content)
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    with pytest.raises(EngineError) as error:
+        check_configuration()
+    assert error.value.message == f"Docker's configuration {place} is broken: {fault}."
+
+
+@pytest.mark.parametrize("content", [b"", b" \n", b"{}"])
+def test_an_empty_configuration_is_none(
+    content: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "config.json").write_bytes(content)
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    check_configuration()
+
+
 @pytest.mark.parametrize("config", [{"credHelpers": ["x"]}, {"credsStore": 5}])
 def test_broken_names_of_helpers_are_no_credentials(
     config: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -5,9 +5,10 @@ from __future__ import annotations
 import io
 import json
 
+import msgspec
 import pytest
 
-from streamflow_build.model.release import NotPublished, Published, PublishReport, TagRefused
+from streamflow_build.model.release import Cancelled, NotPublished, Published, PublishReport, TagRefused
 from streamflow_build.report import plain_publish
 from streamflow_build.report.publish import observing
 from streamflow_build.report.run import Manner
@@ -173,3 +174,15 @@ def test_nothing_that_a_terminal_obeys(text: str) -> None:
     with observing(("web",), [], Manner(), io.StringIO(), err) as observer:
         observer.note(text)
     assert err.getvalue().isprintable() or err.getvalue() in {"red\n", "b\n"}
+
+
+def test_a_run_that_was_stopped_is_no_failure() -> None:
+    images = (REPORT.images[0], Cancelled("own", "ghcr.io/org/shop-own"))
+    report = msgspec.structs.replace(REPORT, images=images, refused=())
+    out, err = Stream(), Stream()
+    with observing(("web", "own"), [], Manner(), out, err) as observer:
+        observer.service_finished(images[1])
+        observer.run_finished(report)
+    assert out.getvalue().splitlines()[2].split()[-1] == "cancelled"
+    assert out.getvalue().endswith("1.0.0 at ghcr.io/org: 1 pushed, 1 cancelled in 1 min 02 s\n")
+    assert err.getvalue() == "own | cancelled\n"
