@@ -15,39 +15,44 @@ FILE = Path(".streamflow/release.json")
 
 
 def read(path: Path) -> Release | None:
-    """The release of a file; None where there is none, or none that can be read."""
+    """The release of a file; None where there is no file, or an empty one. Raises UsageError where it is no release."""
     try:
-        return load(path)
-    except UsageError:
+        if path.exists() and not path.is_file():  # a pipe would be waited for
+            raise UsageError(f"{path} is no file that can hold a release.", hint="Name another file.")
+        text = path.read_bytes()
+    except FileNotFoundError:
         return None
+    except OSError as error:
+        raise UsageError(
+            f"The release file {path} can't be read: {error.strerror}.", hint="Mend it, or name another file."
+        ) from error
+    try:
+        return msgspec.json.decode(text, type=Release) if text.strip() else None
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise UsageError(
+            f"{path} is no release file, or a damaged one: {error}.",
+            hint="Name another file, or remove this one: a push writes it anew.",
+        ) from error
 
 
 def load(path: Path) -> Release:
-    """The release of a file. Raises UsageError where there is none, or none that can be read."""
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=Release)
-    except FileNotFoundError:
+    """The release of a file. Raises UsageError where there is none."""
+    release = read(path)
+    if release is None:
         raise UsageError(
-            f"There is no release file {path}.",
-            hint="A push makes it, such as: streamflow-build push ghcr.io/org. Or name one: --release FILE",
-        ) from None
-    except OSError as error:
-        raise UsageError(
-            f"The release file {path} can't be read: {error.strerror}.", hint="--release names another file."
-        ) from error
-    except msgspec.DecodeError as error:
-        raise UsageError(
-            f"The release file {path} is damaged: {error}.",
-            hint="Push the version again, which writes it anew.",
-        ) from error
+            f"There is no release in {path}.",
+            hint="A push writes it, such as: streamflow-build push ghcr.io/org",
+        )
+    return release
 
 
 def check_writable(path: Path) -> None:
-    """See that it can be written, before there is anything to write. Raises UsageError."""
+    """See that it can be written, before there is anything to write, and is no other file. Raises UsageError."""
     try:
         disk.check_writable(path)
     except OSError as error:
         raise _unwritable(path, error) from error
+    read(path)
 
 
 def write(path: Path, report: PublishReport) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -143,6 +144,40 @@ def test_a_release_file_that_cannot_be_written_is_told_before_anything_is_sent(
         "--output names another file.\n"
     )
     assert not clients.tags(registry.host, built_here, "alpha")
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (
+            '{"name": "shop"}',
+            "is no release file, or a damaged one: Object missing required field `version`.",
+        ),
+        (None, "is no file that can hold a release."),
+    ],
+    ids=["another file", "a pipe"],
+)
+def test_a_file_that_is_no_release_is_not_overwritten(
+    content: str | None, why: str, built_here: Shop, registry: Process, clients: Clients
+) -> None:
+    file = built_here.folder / "package.json"
+    os.mkfifo(file) if content is None else file.write_text(content)
+
+    done = built_here.run("push", f"{registry.host}/team", "--output", str(file))
+
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"streamflow-build: {file} {why}\n")
+    assert file.is_fifo() if content is None else file.read_text() == content
+    assert not clients.tags(registry.host, built_here, "alpha")
+
+
+def test_an_empty_file_is_written(built_here: Shop, registry: Process, tmp_path: Path) -> None:
+    file = tmp_path / "release.json"
+    file.touch()
+
+    pushed(built_here, registry.host, "--output", str(file))
+
+    assert json.loads(file.read_text())["version"] == "1.0.0"
 
 
 def test_the_old_call_builds_and_pushes(shop_here: Shop, registry: Process, clients: Clients) -> None:
