@@ -39,6 +39,7 @@ def compose(  # noqa: PLR0913, PLR0917 - these are the command's options
     from streamflow_build.config import load
     from streamflow_build.deploy import compose as docker
     from streamflow_build.model.deployment import DeploymentReport
+    from streamflow_build.plan.deployment import check_secrets
     from streamflow_build.render.compose import project_name
     from streamflow_build.report import deployment as report
 
@@ -47,16 +48,17 @@ def compose(  # noqa: PLR0913, PLR0917 - these are the command's options
     words = tuple(arguments or ())
     if words and as_json:
         raise UsageError("--json prints what would run, and ARGS run it.", hint="Leave out one of the two.")
-    deployed = None
-    if docker.starts_something(words):
-        deployed = _deployed(project, environment, registry, release)
+    starts = docker.starts_something(words)
+    deployed = _deployed(project, environment, registry, release) if starts else None
     files = _written(project, environment, deployed)
-    line = docker.command(project.root, project_name(project, environment), environment.name, files)
+    there = docker.Compose(project.root, project_name(project, environment), environment.name, files)
     if words:
-        docker.check()
-        docker.become((*line, *words))
+        there.check()
+        if starts and (values := there.variables()) is not None:
+            check_secrets(project, environment, values)
+        there.run(words)
     elif deployed is not None:
-        found = DeploymentReport(deployed, files, line)
+        found = DeploymentReport(deployed, files, there.line)
         typer.echo(report.as_json(found) if as_json else report.as_text(found), nl=False)
 
 

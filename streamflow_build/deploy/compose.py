@@ -10,6 +10,8 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
+import msgspec
+
 from streamflow_build.errors import EngineError
 
 OLDEST = (2, 24, 4)
@@ -29,45 +31,78 @@ def starts_something(arguments: tuple[str, ...]) -> bool:
     return command not in _OF_WHAT_RUNS
 
 
-def command(root: Path, name: str, environment: str, files: tuple[str, ...]) -> tuple[str, ...]:
-    """The beginning of the command line: docker compose on these files of the project's folder.
+class Compose(msgspec.Struct, frozen=True):
+    """Docker Compose on an environment's files in the project's folder, ``root``.
 
     ``name`` is what Compose calls the environment by. Variables come from ``.env.<environment>`` where that is there,
     else from ``.env``, as Compose does.
     """
-    own = root / f".env.{environment}"
-    return (
-        "docker",
-        "compose",
-        *("--project-name", name),
-        *("--project-directory", str(root)),
-        *(word for file in files for word in ("--file", str(root / file))),
-        *(("--env-file", str(own)) if own.is_file() else ()),
-    )
 
+    root: Path
+    name: str
+    environment: str
+    files: tuple[str, ...]
 
-def check() -> None:
-    """See that docker compose is there and new enough. Raises EngineError."""
-    try:
-        found = subprocess.run(
-            ["docker", "compose", "version", "--short"], capture_output=True, text=True, check=False
+    @property
+    def line(self) -> tuple[str, ...]:
+        """The beginning of the command line; arguments follow."""
+        return (
+            *self._beginning,
+            *(word for file in self.files for word in ("--file", str(self.root / file))),
         )
-    except OSError as error:
-        raise EngineError(f"docker can't be run: {error.strerror}.", hint=_OBTAIN) from error
-    numbers = re.match(r"v?(\d+)\.(\d+)\.(\d+)", found.stdout.strip())
-    if found.returncode != 0 or numbers is None:
-        raise EngineError("docker has no Compose plugin: `docker compose version` fails.", hint=_OBTAIN)
-    if tuple(map(int, numbers.groups())) < OLDEST:
-        raise EngineError(f"Docker Compose {found.stdout.strip()} is too old.", hint=_OBTAIN)
+
+    @property
+    def _beginning(self) -> tuple[str, ...]:
+        own = self.root / f".env.{self.environment}"
+        return (
+            "docker",
+            "compose",
+            *("--project-name", self.name),
+            *("--project-directory", str(self.root)),
+            *(("--env-file", str(own)) if own.is_file() else ()),
+        )
+
+    def check(self) -> None:
+        """See that it is there and new enough. Raises EngineError."""
+        try:
+            found = subprocess.run(
+                ["docker", "compose", "version", "--short"], capture_output=True, text=True, check=False
+            )
+        except OSError as error:
+            raise _not_there(error) from error
+        numbers = re.match(r"v?(\d+)\.(\d+)\.(\d+)", found.stdout.strip())
+        if found.returncode != 0 or numbers is None:
+            raise EngineError("docker has no Compose plugin: `docker compose version` fails.", hint=_OBTAIN)
+        if tuple(map(int, numbers.groups())) < OLDEST:
+            raise EngineError(f"Docker Compose {found.stdout.strip()} is too old.", hint=_OBTAIN)
+
+    def variables(self) -> dict[str, str] | None:
+        """What it has for the variables of files. None where it doesn't tell: what follows says why."""
+        found = subprocess.run(
+            [*self._beginning, "--file", "-", "config", "--environment"],
+            input="services: {}",
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+        )
+        if found.returncode != 0:
+            return None
+        pairs = (line.partition("=") for line in found.stdout.splitlines())
+        return {name: value for name, equals, value in pairs if equals}
+
+    def run(self, arguments: tuple[str, ...]) -> NoReturn:
+        """Become it, so that it has the terminal, the signals and the exit code. Raises EngineError."""
+        sys.stdout.flush()
+        sys.stderr.flush()
+        # Python ignores it, and what it becomes would, too.
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+        words = (*self.line, *arguments)
+        try:
+            os.execvp(words[0], words)  # noqa: S606 - a list of arguments, no shell
+        except OSError as error:
+            raise _not_there(error) from error
 
 
-def become(words: tuple[str, ...]) -> NoReturn:
-    """Go on as that command, which has the terminal, the signals and the exit code. Raises EngineError."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    # Python ignores it, and what it becomes would, too.
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-    try:
-        os.execvp(words[0], words)  # noqa: S606 - a list of arguments, no shell
-    except OSError as error:
-        raise EngineError(f"docker can't be run: {error.strerror}.", hint=_OBTAIN) from error
+def _not_there(error: OSError) -> EngineError:
+    return EngineError(f"docker can't be run: {error.strerror}.", hint=_OBTAIN)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
+
 from streamflow_build.errors import UsageError
-from streamflow_build.model.deployment import DeployedImage, Deployment, Environment
+from streamflow_build.model.deployment import DeployedImage, Deployment, Environment, Secret
 from streamflow_build.model.project import Project
 from streamflow_build.model.reference import Reference, registry_prefix
 from streamflow_build.model.release import Release, ReleasedImage, ReleasedTo
@@ -43,6 +46,46 @@ def released(
             for service in project.services
         ),
     )
+
+
+def check_secrets(project: Project, environment: Environment, values: Mapping[str, str]) -> None:
+    """See that each secret that the environment's containers use is among ``values``, or given, and can be used.
+
+    Raises UsageError that names those that aren't, and none of their values.
+    """
+    variables = [
+        *(v for s in project.services for v in environment.variables(s.name, s.environment)),
+        *(v for server in project.infrastructure for v in server.environment),
+    ]
+    used = {part.name: part for v in variables for part in v.parts if isinstance(part, Secret)}
+    given = dict(environment.given)
+    missing = [each for each in used.values() if not (values.get(each.name) or given.get(each.name))]
+    if missing:
+        said = ", ".join(f"{each.name} ({each.description})" for each in missing)
+        one = missing[0].name
+        raise UsageError(
+            f"{environment.name} lacks secrets: {said}.",
+            hint=f"Set them as environment variables, or write them to .env.{environment.name}, "
+            f'such as: echo "{one}=$(openssl rand -hex 24)" >> .env.{environment.name}',
+        )
+    in_addresses = {
+        part.name
+        for variable in variables
+        if any(isinstance(part, str) and "://" in part for part in variable.parts)
+        for part in variable.parts
+        if isinstance(part, Secret)
+    }
+    unfit = [name for name in used if name in in_addresses and not _fits(values.get(name, ""))]
+    if unfit:
+        raise UsageError(
+            f"{', '.join(unfit)}: it is part of an address, and holds a character that stands for something there.",
+            hint="Take one of letters, digits, '.', '_', '~' and '-', such as: openssl rand -hex 24",
+        )
+
+
+def _fits(value: str) -> bool:
+    # https://www.rfc-editor.org/rfc/rfc3986#section-2.3: what stands for itself wherever it is.
+    return re.fullmatch(r"[A-Za-z0-9._~-]*", value) is not None
 
 
 def _checked(release: Release, file: str) -> Version:
