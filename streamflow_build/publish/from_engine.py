@@ -48,8 +48,7 @@ class EngineImages:
         if not missing:
             return
         images = [self._held[name] for name in missing]
-        repositories = {name: repository for name, (repository, _) in missing.items()}
-        patience = next(iter(repositories.values())).registry.patience
+        patience = next(iter(missing.values()))[0].registry.patience
 
         def stop(_: Interrupted) -> None:
             patience.end()
@@ -61,9 +60,7 @@ class EngineImages:
         together(self._note, tuple(missing.values()), jobs=self._jobs, stop=stop, left=interrupted)
         layers = frozenset(layer for image in images for layer in image.diff_ids) - self._layers.names
         self._spool.begin(*_exports(images, layers))
-        begun = together(
-            self._is_begun, tuple(repositories.items()), jobs=self._jobs, stop=stop, left=interrupted
-        )
+        begun = together(self._is_begun, tuple(missing.items()), jobs=self._jobs, stop=stop, left=interrupted)
         for image in self.images.values():
             image.fresh = not any(begun)
 
@@ -71,10 +68,10 @@ class EngineImages:
         self._spool.cancel()
         self._engine.cancel()
 
-    def _is_begun(self, there: tuple[str, Repository]) -> bool:
-        """Whether an earlier run began to send an image: its configuration goes first."""
-        name, repository = there
-        return repository.holds(self._held[name].id)
+    def _is_begun(self, there: tuple[str, tuple[Repository, frozenset[str]]]) -> bool:
+        """Whether an earlier run began to send an image: its configuration goes first, its version's tags last."""
+        name, (repository, tags) = there
+        return not tags.isdisjoint(self._goal.tags.full) or repository.holds(self._held[name].id)
 
     def _note(self, there: tuple[Repository, frozenset[str]]) -> None:
         """Note the layers that a repository has of an earlier version: they needn't be packed to be known."""

@@ -158,7 +158,12 @@ class _Run:
 
     def _look(self, service: Service) -> Found:
         name = Reference.parse(self._goal.repository(service)).repository
-        return look(self._goal, service, self._source.images[service.name], Repository(self._registry, name))
+        found = look(self._goal, service, self._source.images[service.name], Repository(self._registry, name))
+        if found.lost:
+            self._observer.note(
+                f"{found.repository} lost {', '.join(found.lost)} of this version: it is sent again"
+            )
+        return found
 
     def _version(self, found: Found) -> _There | Missing:
         outcome = self._settled(found, lambda: self._there(found))

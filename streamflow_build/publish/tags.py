@@ -13,13 +13,17 @@ from streamflow_build.registry.repository import Repository
 
 
 class Found(msgspec.Struct, frozen=True):
-    """What a repository holds, and the candidate's manifest where it is there already."""
+    """What a repository holds, and the candidate's manifest where it is there already, with all that belongs to it.
+
+    ``lost`` are the digests of what a manifest of the candidate lacks.
+    """
 
     service: Service
     candidate: Candidate
     repository: Repository
     held: Held
     manifest: Manifest | None
+    lost: tuple[str, ...] = ()
 
 
 def look(goal: PublishGoal, service: Service, candidate: Candidate, repository: Repository) -> Found:
@@ -38,7 +42,8 @@ def look(goal: PublishGoal, service: Service, candidate: Candidate, repository: 
             manifest = manifest or there
         elif there is not None and not goal.force:
             raise _other_content(repository, tag, there, candidate)
-    return Found(service, candidate, repository, Held(tags, digests), manifest)
+    lost = () if manifest is None else repository.lost(manifest)
+    return Found(service, candidate, repository, Held(tags, digests), None if lost else manifest, lost)
 
 
 def still_missing(goal: PublishGoal, found: Found, manifest: Manifest) -> Manifest:
@@ -50,7 +55,7 @@ def still_missing(goal: PublishGoal, found: Found, manifest: Manifest) -> Manife
     there = None if goal.force else found.repository.manifest(tag)
     if there is not None and not found.candidate.is_in(there):
         raise _other_content(found.repository, tag, there, found.candidate)
-    return there or manifest
+    return manifest if there is None or found.lost else there
 
 
 def look_again(goal: PublishGoal, found: Found) -> Found:

@@ -28,6 +28,8 @@ Progress = Callable[[int], None]
 _PAGE = 1000
 _MOST_PAGES = 10_000
 _DIGEST = "Docker-Content-Digest"
+_UNTOLD = 0
+_DIGITS = 20
 _NOT_MOUNTED = frozenset({400, 403, 404, 405})
 
 T = TypeVar("T")
@@ -136,15 +138,28 @@ class Repository:
 
     def holds(self, digest: str) -> bool:
         """Whether a blob is there."""
+        return self._length(digest) is not None
 
-        def ask() -> bool:
-            answer = self._ask("HEAD", f"blobs/{digest}")
-            if answer.status_code == requests.codes.not_found:
-                return False
-            check(answer, f"the blob {self.name}@{digest}")
-            return True
+    def lost(self, manifest: Manifest) -> tuple[str, ...]:
+        """The digests of what a manifest consists of and that isn't there.
 
-        return self._patiently(ask)
+        Raises RegistryError for a blob of another length, which no upload mends: its digest is taken already.
+        """
+        found: list[str] = []
+        for inner in manifest.manifests:
+            there = self.manifest(inner.digest)
+            found += [inner.digest] if there is None else self.lost(there)
+        parts = {part.digest: part for part in (manifest.config, *manifest.layers) if part is not None}
+        return (*found, *(digest for digest, part in parts.items() if not self._has(part)))
+
+    def _has(self, part: Descriptor) -> bool:
+        length = self._length(part.digest)
+        if length not in {None, _UNTOLD, part.size}:
+            raise RegistryError(
+                f"The blob {self}@{part.digest} is damaged: it has {length} bytes of {part.size}.",
+                hint="Have it removed from the registry's storage, and run the command again, which sends it.",
+            )
+        return length is not None
 
     def blob(self, descriptor: Descriptor) -> bytes:
         """A small blob's content, such as a configuration. Raises RegistryError where it isn't of that digest."""
@@ -204,6 +219,19 @@ class Repository:
                 )
 
         self._patiently(send)
+
+    def _length(self, digest: str) -> int | None:
+        """A blob's length in bytes, ``_UNTOLD`` where the registry doesn't tell; None where there is no such blob."""
+
+        def ask() -> int | None:
+            answer = self._ask("HEAD", f"blobs/{digest}")
+            if answer.status_code == requests.codes.not_found:
+                return None
+            check(answer, f"the blob {self.name}@{digest}")
+            told = answer.headers.get("Content-Length", "")
+            return int(told) if told.isascii() and told.isdecimal() and len(told) < _DIGITS else _UNTOLD
+
+        return self._patiently(ask)
 
     def _tags_page(self, path: str, found: set[str]) -> str | None:
         def ask() -> str | None:

@@ -65,6 +65,70 @@ def test_a_layer_that_services_share_is_sent_once_and_mounted(
     whole(clients, built_here, registry.host, "v1.0.0")
 
 
+def stored(registry: Process, digest: str) -> Path:
+    """The file that a registry keeps a blob in."""
+    (found,) = registry.data.rglob(f"{digest.removeprefix('sha256:')}/data")
+    return found
+
+
+@pytest.mark.parametrize("which", [0, -1], ids=["a layer", "a configuration"])
+def test_what_the_registry_lost_is_sent_again(
+    which: int, built_here: Shop, gate: Gate, registry: Process, clients: Clients
+) -> None:
+    pushed(built_here, registry.host)
+    before = clients.digests(registry.host, built_here, "v1.0.0")
+    lost = blobs(clients, built_here, registry.host, "v1.0.0")["beta"][which]
+    original = stored(registry, lost).read_bytes()
+    stored(registry, lost).unlink()
+
+    done = built_here.run("push", f"{gate.host}/team")
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"-beta lost {lost} of this version: it is sent again" in done.stderr
+    assert sent(gate) == [lost]
+    assert stored(registry, lost).read_bytes() == original
+    assert clients.digests(registry.host, built_here, "v1.0.0") == before
+    whole(clients, built_here, registry.host, "v1.0.0")
+
+
+def test_a_promotion_makes_a_lost_configuration_anew_and_tells_of_a_lost_layer(
+    built_here: Shop, registry: Process, clients: Clients
+) -> None:
+    words = ("promote", "v1.0.0", "v1.0.1", f"{registry.host}/team")
+    pushed(built_here, registry.host)
+    built_here.run(*words)
+    layer, *_, configuration = blobs(clients, built_here, registry.host, "v1.0.1")["beta"]
+
+    stored(registry, configuration).unlink()
+    done = built_here.run(*words)
+    assert done.returncode == 0, done.stderr
+    assert f"-beta lost {configuration} of this version: it is sent again" in done.stderr
+    whole(clients, built_here, registry.host, "v1.0.1")
+
+    stored(registry, layer).unlink()
+    done = built_here.run(*words)
+    assert done.returncode == 6
+    assert layer in done.stderr.partition(" failed\n")[2]
+    assert "Traceback" not in done.stderr
+
+
+def test_a_layer_that_the_registry_cut_short(built_here: Shop, registry: Process, clients: Clients) -> None:
+    pushed(built_here, registry.host)
+    layer = blobs(clients, built_here, registry.host, "v1.0.0")["beta"][-2]
+    file = stored(registry, layer)
+    size = file.stat().st_size
+    os.truncate(file, size - 7)
+
+    done = built_here.run("push", f"{registry.host}/team")
+
+    assert done.returncode == 6
+    assert f"/{built_here.name}-beta@{layer} is damaged: it has {size - 7} bytes of {size}.\n" in done.stderr
+
+    file.unlink()
+    assert built_here.run("push", f"{registry.host}/team").returncode == 0
+    whole(clients, built_here, registry.host, "v1.0.0")
+
+
 REFUSALS: dict[str, Act] = {
     "begins an upload": asks_instead(rb"\?mount=\S*", b""),
     "begins an upload, and doesn't say which": answers("202 Accepted", "Location: /v2/nowhere"),
