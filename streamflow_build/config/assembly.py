@@ -48,7 +48,7 @@ class Assembly:
             if (made := ServiceAssembly(self._root, document, name, known, self._problems).service())
             is not None
         )
-        environments = deployment.EnvironmentAssembly(services, registries, known, self._problems)
+        environments = deployment.EnvironmentAssembly(document, services, registries, known, self._problems)
         project = Project(
             root=self._root,
             file=self._file,

@@ -36,7 +36,8 @@ def unknown(name: str, kind: str, known: Iterable[str]) -> Wrong:
     known = list(known)
     close = suggestion(name, known)
     return Wrong(
-        f"there is no {kind} {quoted(name)}{close}{'?' * bool(close)}", f"Known: {', '.join(known)}."
+        f"there is no {kind} {quoted(name)}{close}{'?' * bool(close)}",
+        f"Known: {', '.join(known) or 'none'}.",
     )
 
 

@@ -35,7 +35,7 @@ def load(path: Path) -> Release:
         raise UsageError(
             f"The release file {path} can't be read: {error.strerror}.", hint="--release names another file."
         ) from error
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise UsageError(
             f"The release file {path} is damaged: {error}.",
             hint="Push the version again, which writes it anew.",

@@ -86,7 +86,7 @@ def compose_files(project: Project, templates: Templates, header: str) -> dict[s
             changes=[
                 Change(before, after)
                 for before, after in zip(base, _containers(project, environment), strict=True)
-                if before != after
+                if _differ(before, after)
             ],
         )
     return found
@@ -115,6 +115,13 @@ def project_name(project: Project, environment: Environment) -> str:
 def _containers(project: Project, environment: Environment) -> tuple[Container, ...]:
     services = (_service(project, environment, service) for service in project.services)
     return (*services, *(_server(environment, server) for server in project.infrastructure))
+
+
+def _differ(before: Container, after: Container) -> bool:
+    # The order of variables is none that a container sees.
+    return msgspec.structs.replace(before, environment=()) != msgspec.structs.replace(
+        after, environment=()
+    ) or dict(before.environment) != dict(after.environment)
 
 
 def _service(project: Project, environment: Environment, service: Service) -> Container:
