@@ -21,12 +21,18 @@ _OF_WHAT_RUNS = {
     *("attach", "cp", "down", "events", "exec", "images", "kill", "logs", "ls", "pause", "port", "ps"),
     *("restart", "rm", "start", "stats", "stop", "top", "unpause", "version", "volumes", "wait"),
 }
+_FLAGS = {"--", "--all-resources", "--compatibility", "--dry-run"}
 
 
 def starts_something(arguments: tuple[str, ...]) -> bool:
     """Whether docker compose would need the images that an environment runs; in doubt it would."""
-    command = next((each for each in arguments if not each.startswith("-")), None)
-    return command not in _OF_WHAT_RUNS
+    before = "--"
+    for each in arguments:
+        if not each.startswith("-"):
+            # After another option it may be that one's value.
+            return each not in _OF_WHAT_RUNS or not (before in _FLAGS or "=" in before)
+        before = each
+    return True
 
 
 def command(root: Path, name: str, environment: str, files: tuple[str, ...]) -> tuple[str, ...]:
