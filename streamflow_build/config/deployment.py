@@ -69,6 +69,7 @@ class EnvironmentAssembly:
         problems: Problems,
     ) -> None:
         self._known_services = tuple(document.services)
+        self._first = next(iter((document.environments or {}).items()), None)
         # Those of them that nothing is missing of.
         self._services = {service.name: service for service in services}
         self._registries = {registry.name: registry.url for registry in registries}
@@ -88,7 +89,7 @@ class EnvironmentAssembly:
             images="built" if document.images == "built" else "released",
             registry=self._registry(document, keys),
             environment=variables(every, self._known, self._problems, holder="each service", needs=None),
-            given=self._given(document, keys),
+            given=self._given(name, document, keys),
             publish=publish,
             read_only=document.read_only or False,
             scales=self._scales(document.services or {}, (*keys, "services"), publish),
@@ -119,7 +120,9 @@ class EnvironmentAssembly:
             names.check_registry(url)
         return url
 
-    def _given(self, document: shape.Environment, keys: Keys) -> tuple[tuple[str, str], ...]:
+    def _given(
+        self, environment: str, document: shape.Environment, keys: Keys
+    ) -> tuple[tuple[str, str], ...]:
         given = tuple((document.secrets or {}).items())
         for name, _ in given:
             with self._problems.place((*keys, "secrets", name)):
@@ -130,7 +133,20 @@ class EnvironmentAssembly:
                         "a released platform's secrets stand in no file",
                         f"Take it out: whoever deploys gives it by the environment variable {name}.",
                     )
+                self._check_first_gives(name, environment)
         return given
+
+    def _check_first_gives(self, secret: str, environment: str) -> None:
+        # Compose asks for what a file wants before it looks at the overrides of the file.
+        if self._first is None or secret in (self._first[1].secrets or {}):
+            return
+        first, document = self._first
+        raise Wrong(
+            f"docker-compose.yml is that of {first}, and asks for it all the same",
+            f"Give it a value in {first}, too."
+            if document.images == "built"
+            else f"Put {environment} before {first}.",
+        )
 
     def _publish(self, document: shape.Environment, keys: Keys) -> tuple[str, ...]:
         if document.publish is UNSET:

@@ -140,7 +140,7 @@ def test_without_arguments_docker_is_not_needed(folder: Path) -> None:
     "words",
     [
         ["up", "--detach", "--wait"],
-        ["run", "web", "sh", "-c", "echo 'a  b' \"$HOME\" *", ""],
+        ["run", "web", "sh", "-c", "echo 'a  b' \"$HOME\" *", "", " c "],
         ["--dry-run", "up"],
         ["exec", "web", "streamflow-build", "--env", "prod", "--json"],
         ["exec", "web", "sh", "--", "-x", "é\n\\"],
