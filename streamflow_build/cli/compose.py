@@ -53,7 +53,7 @@ def compose(  # noqa: PLR0913, PLR0917 - these are the command's options
     files = _written(project, environment, deployed)
     there = docker.Compose(project.root, project_name(project, environment), environment.name, files)
     if words:
-        there.check()
+        docker.check()
         if starts and (values := there.variables()) is not None:
             check_secrets(project, environment, values)
         there.run(words)
@@ -88,12 +88,13 @@ def _deployed(
 def _compare(project: "Project", deployed: "Deployment") -> None:
     """Tell where the images and streamflow.yaml are of two commits."""
     from streamflow_build.plan.origin import origin
+    from streamflow_build.report.text import harmless
 
     here = origin(project.root).revision
     if deployed.commit and here and here != deployed.commit:
         typer.echo(
-            f"note: the images are of commit {deployed.commit}, and {project.file} is of {here}; "
-            f"ports, paths and variables are as it says",
+            f"note: the images are of commit {harmless(deployed.commit)}, and {project.file}, which says their ports, "
+            f"paths and variables, is of {here}",
             err=True,
         )
 

@@ -41,6 +41,7 @@ class Assembly:
             with self._problems.place(("ignore", index)):
                 check_ignored(glob)
         known = deployment.places(document)
+        deployment.check_secrets(document, known, self._problems)
         registries = self._registries(document)
         services = tuple(
             made
@@ -48,7 +49,7 @@ class Assembly:
             if (made := ServiceAssembly(self._root, document, name, known, self._problems).service())
             is not None
         )
-        environments = deployment.EnvironmentAssembly(services, registries, known, self._problems)
+        environments = deployment.EnvironmentAssembly(document, services, registries, known, self._problems)
         project = Project(
             root=self._root,
             file=self._file,

@@ -36,7 +36,8 @@ def unknown(name: str, kind: str, known: Iterable[str]) -> Wrong:
     known = list(known)
     close = suggestion(name, known)
     return Wrong(
-        f"there is no {kind} {quoted(name)}{close}{'?' * bool(close)}", f"Known: {', '.join(known)}."
+        f"there is no {kind} {quoted(name)}{close}{'?' * bool(close)}",
+        f"Known: {', '.join(known) or 'none'}.",
     )
 
 
@@ -142,7 +143,10 @@ def placeholders(pattern: str) -> Iterator[tuple[str, str | None]]:
     end = 0
     for found in _PLACEHOLDER.finditer(pattern):
         if found[1] is None:
-            raise Wrong(f"a {found[0]!r} stands alone in {quoted(pattern)}", "Placeholders are written {so}.")
+            raise Wrong(
+                f"a {found[0]!r} stands alone in {quoted(pattern)}",
+                "Placeholders are written {so}; a brace that is meant as such can't stand here.",
+            )
         yield pattern[end : found.start()], found[1]
         end = found.end()
     yield pattern[end:], None

@@ -253,7 +253,7 @@ class Document(_Shape, frozen=True, kw_only=True):
         dict[Name, Infrastructure] | UnsetType, about("Servers that services need, by name.")
     ] = UNSET
     secrets: Annotated[
-        dict[Variable, Description] | UnsetType,
+        dict[Variable, Line] | UnsetType,
         about("What whoever deploys gives, by environment variables: each one's name, and what it is."),
     ] = UNSET
     environments: Annotated[

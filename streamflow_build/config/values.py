@@ -178,7 +178,12 @@ SecretId = Annotated[
     ),
 ]
 Variable = Annotated[
-    str, _text(r"[A-Za-z_][A-Za-z0-9_]*", "the name of an environment variable", "An environment variable.")
+    str,
+    _text(
+        r"[A-Za-z_][A-Za-z0-9_]*",
+        "the name of an environment variable: letters, digits and '_', with no digit first",
+        "An environment variable.",
+    ),
 ]
 SecretFile = Annotated[
     str,

@@ -28,9 +28,12 @@ def placed(values: Mapping[str, str] | UnsetType, keys: Keys) -> Said:
 
 
 def variables(
-    said: Said, places: Places, problems: Problems, *, holder: str, needs: tuple[str, ...]
+    said: Said, places: Places, problems: Problems, *, holder: str, needs: tuple[str, ...] | None
 ) -> tuple[Variable, ...]:
-    """The variables of ``holder``, whose values may name what it ``needs``; what is wrong goes to ``problems``."""
+    """The variables of ``holder``, whose values may name what it ``needs``; what is wrong goes to ``problems``.
+
+    ``needs`` is None where nothing can be said to be needed, and values name secrets only.
+    """
     found = []
     for name, (text, keys) in said.items():
         with problems.place(keys):
@@ -40,7 +43,7 @@ def variables(
     return tuple(found)
 
 
-def _parts(text: str, places: Places, holder: str, needs: tuple[str, ...]) -> tuple[str | Secret, ...]:
+def _parts(text: str, places: Places, holder: str, needs: tuple[str, ...] | None) -> tuple[str | Secret, ...]:
     parts: list[str | Secret] = []
     for plain, name in placeholders(text):
         if plain:
@@ -49,15 +52,25 @@ def _parts(text: str, places: Places, holder: str, needs: tuple[str, ...]) -> tu
             continue
         if name in places.secrets:
             parts.append(places.secrets[name])
-        elif name in needs and name in places.ports:
+        elif name in (needs or ()) and name in places.ports:
             parts.append(_address(name, places.ports[name]))
+        elif name in places.ports and needs is None:
+            raise Wrong(
+                f"only secrets can be named here, and {quoted(name)} is none",
+                f"Write host and port out: {name}:{places.ports[name] or 'PORT'}",
+            )
+        elif repr(name) == holder:
+            raise Wrong(
+                "a service is none of its own needs", f"Write host and port out: {name}:{places.ports[name]}"
+            )
         elif name in places.ports:
             raise Wrong(
                 f"{holder} doesn't need {quoted(name)}",
                 f"Add {name} to its needs, or take the placeholder out.",
             )
         else:
-            raise unknown(name, "secret, service or infrastructure", [*places.secrets, *needs])
+            kind = "secret" if needs is None else "secret, service or infrastructure"
+            raise unknown(name, kind, [*places.secrets, *(needs or ())])
     return _joined(parts)
 
 

@@ -23,12 +23,33 @@ _OF_WHAT_RUNS = {
     *("attach", "cp", "down", "events", "exec", "images", "kill", "logs", "ls", "pause", "port", "ps"),
     *("restart", "rm", "start", "stats", "stop", "top", "unpause", "version", "volumes", "wait"),
 }
+_FLAGS = {"--", "--all-resources", "--compatibility", "--dry-run"}
 
 
 def starts_something(arguments: tuple[str, ...]) -> bool:
     """Whether docker compose would need the images that an environment runs; in doubt it would."""
-    command = next((each for each in arguments if not each.startswith("-")), None)
-    return command not in _OF_WHAT_RUNS
+    before = "--"
+    for each in arguments:
+        if not each.startswith("-"):
+            # After another option it may be that one's value.
+            return each not in _OF_WHAT_RUNS or not (before in _FLAGS or "=" in before)
+        before = each
+    return True
+
+
+def check() -> None:
+    """See that Docker Compose is there and new enough. Raises EngineError."""
+    try:
+        found = subprocess.run(
+            ["docker", "compose", "version", "--short"], capture_output=True, text=True, check=False
+        )
+    except OSError as error:
+        raise _not_there(error) from error
+    numbers = re.match(r"v?(\d+)\.(\d+)\.(\d+)", found.stdout.strip())
+    if found.returncode != 0 or numbers is None:
+        raise EngineError("docker has no Compose plugin: `docker compose version` fails.", hint=_OBTAIN)
+    if tuple(map(int, numbers.groups())) < OLDEST:
+        raise EngineError(f"Docker Compose {found.stdout.strip()} is too old.", hint=_OBTAIN)
 
 
 class Compose(msgspec.Struct, frozen=True):
@@ -61,20 +82,6 @@ class Compose(msgspec.Struct, frozen=True):
             *("--project-directory", str(self.root)),
             *(("--env-file", str(own)) if own.is_file() else ()),
         )
-
-    def check(self) -> None:
-        """See that it is there and new enough. Raises EngineError."""
-        try:
-            found = subprocess.run(
-                ["docker", "compose", "version", "--short"], capture_output=True, text=True, check=False
-            )
-        except OSError as error:
-            raise _not_there(error) from error
-        numbers = re.match(r"v?(\d+)\.(\d+)\.(\d+)", found.stdout.strip())
-        if found.returncode != 0 or numbers is None:
-            raise EngineError("docker has no Compose plugin: `docker compose version` fails.", hint=_OBTAIN)
-        if tuple(map(int, numbers.groups())) < OLDEST:
-            raise EngineError(f"Docker Compose {found.stdout.strip()} is too old.", hint=_OBTAIN)
 
     def variables(self) -> dict[str, str] | None:
         """What it has for the variables of files. None where it doesn't tell: what follows says why."""

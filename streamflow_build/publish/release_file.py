@@ -28,7 +28,7 @@ def read(path: Path) -> Release | None:
         ) from error
     try:
         return msgspec.json.decode(text, type=Release) if text.strip() else None
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise UsageError(
             f"{path} is no release file, or a damaged one: {error}.",
             hint="Name another file, or remove this one: a push writes it anew.",
@@ -41,7 +41,7 @@ def load(path: Path) -> Release:
     if release is None:
         raise UsageError(
             f"There is no release in {path}.",
-            hint="A push writes it, such as: streamflow-build push ghcr.io/org",
+            hint="A push writes it, such as: streamflow-build push ghcr.io/org. Or name one: --release FILE",
         )
     return release
 

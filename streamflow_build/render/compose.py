@@ -86,7 +86,7 @@ def compose_files(project: Project, templates: Templates, header: str) -> dict[s
             changes=[
                 Change(before, after)
                 for before, after in zip(base, _containers(project, environment), strict=True)
-                if before != after
+                if _differ(before, after)
             ],
         )
     return found
@@ -115,6 +115,13 @@ def project_name(project: Project, environment: Environment) -> str:
 def _containers(project: Project, environment: Environment) -> tuple[Container, ...]:
     services = (_service(project, environment, service) for service in project.services)
     return (*services, *(_server(environment, server) for server in project.infrastructure))
+
+
+def _differ(before: Container, after: Container) -> bool:
+    # The order of variables is none that a container sees.
+    return msgspec.structs.replace(before, environment=()) != msgspec.structs.replace(
+        after, environment=()
+    ) or dict(before.environment) != dict(after.environment)
 
 
 def _service(project: Project, environment: Environment, service: Service) -> Container:
@@ -169,7 +176,7 @@ def _texts(environment: Environment, variables: tuple[Variable, ...]) -> tuple[t
         (
             variable.name,
             "".join(
-                _literal(part) if isinstance(part, str) else _asked(environment, part, given.get(part.name))
+                _literal(part) if isinstance(part, str) else _asked(part, given.get(part.name))
                 for part in variable.parts
             ),
         )
@@ -177,13 +184,13 @@ def _texts(environment: Environment, variables: tuple[Variable, ...]) -> tuple[t
     )
 
 
-def _asked(environment: Environment, secret: Secret, given: str | None) -> str:
+def _asked(secret: Secret, given: str | None) -> str:
     """A secret as Compose's interpolation: from its variable, else what is given, else an error."""
     if given is not None:
         return f"${{{secret.name}:-{given}}}"
-    # No brace may stand in the message, nor a dollar.
+    # No brace may stand in the message, nor a dollar. The first environment's file is part of all others.
     said = secret.description.translate(dict.fromkeys(map(ord, "${}"), None))
-    return f"${{{secret.name}:?{said}; set it, or write it to .env.{environment.name}}}"
+    return f"${{{secret.name}:?{said}; set it, or write it to an env file}}"
 
 
 def _literal(text: str) -> str:

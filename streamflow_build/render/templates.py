@@ -20,6 +20,8 @@ _SHIPPED = (_PACKAGE / "templates", _PACKAGE.parent / "templates")
 # https://yaml.org/spec/1.2.2/#733-plain-style and https://yaml.org/type/bool.html: what begins with a letter, has a
 # colon only before a letter or digit, and is none of these words, is a text in YAML 1.1 and 1.2.
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_./-]*(:[A-Za-z0-9_./-]+)*")
+# What YAML has no place for, or takes for the end of a line; both it and JSON write it as an escape.
+_NOT_YAML = re.compile(r"[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
 _WORDS = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"})
 
 
@@ -124,7 +126,7 @@ def quoted(text: str) -> str:
 
 def exec_form(words: object) -> str:
     """Words as the exec form of CMD, which is JSON; no shell sees them. YAML reads it, too."""
-    return json.dumps(words, ensure_ascii=False)
+    return _NOT_YAML.sub(lambda found: f"\\u{ord(found[0]):04x}", json.dumps(words, ensure_ascii=False))
 
 
 def scalar(text: str) -> str:

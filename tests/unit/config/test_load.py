@@ -9,6 +9,7 @@ import pytest
 
 from streamflow_build.config import load
 from streamflow_build.errors import ConfigError
+from streamflow_build.model.deployment import Environment, Scale, Secret, Variable
 from streamflow_build.model.project import (
     Base,
     BuildSecret,
@@ -28,6 +29,11 @@ def test_everything_that_can_be_said(folder: Path) -> None:
     shutil.copy(ROOT / "tests/golden/everything.yaml", file)
     python, own = Base("python", "python:3.11-slim"), Base("own", f"localhost:5000/python@sha256:{'0' * 64}")
     index, netrc = BuildSecret("index", env="INDEX_TOKEN"), BuildSecret("netrc", file="~/.netrc")
+    password, token = (
+        Secret("DB_PASSWORD", "the database's password"),
+        Secret("TOKEN", "what the index asks for"),
+    )
+    level, own_token = Variable("LEVEL", ("info",)), Variable("TOKEN", (token,))
     web = Service(
         name="web",
         image="team/web-of-shop",
@@ -49,6 +55,11 @@ def test_everything_that_can_be_said(folder: Path) -> None:
         needs=("postgres", "mail"),
         size_budget=1_610_612_736,
         description="What people see",
+        environment=(
+            Variable("LEVEL", ("warning",)),
+            own_token,
+            Variable("DATABASE", ("pg://me:", password, "@postgres:5432/mail:25")),
+        ),
     )
     mail = Service(
         name="mail",
@@ -71,6 +82,7 @@ def test_everything_that_can_be_said(folder: Path) -> None:
         needs=(),
         size_budget=1_610_612_736,
         description="What they read",
+        environment=(level, own_token, Variable("FROM", ("a@", token, password))),
     )
     chat = Service(
         name="chat",
@@ -93,6 +105,7 @@ def test_everything_that_can_be_said(folder: Path) -> None:
         needs=(),
         size_budget=180_000_000,
         description="",
+        environment=(level, own_token),
     )
     bot = msgspec.structs.replace(
         chat,
@@ -111,9 +124,57 @@ def test_everything_that_can_be_said(folder: Path) -> None:
         bases=(python, own),
         mirrors=(("docker.io", "mirror.example:5000/hub"),),
         registries=(Registry("ghcr", "ghcr.io/org"), Registry("near", "localhost:5000")),
-        infrastructure=(Infrastructure("postgres", "postgres:15"),),
+        infrastructure=(
+            Infrastructure(
+                "postgres",
+                "postgres:15",
+                port=5432,
+                command=("postgres", "-c", "fsync=off"),
+                environment=(Variable("POSTGRES_PASSWORD", (password,)),),
+                health=("pg_isready", "-q"),
+                data="/var/lib/postgresql/data",
+            ),
+            Infrastructure("relay", "relay:1"),
+        ),
         ignore=("**/*.orig",),
         services=(web, mail, chat, bot),
+        environments=(
+            Environment(
+                name="dev",
+                images="built",
+                registry=None,
+                environment=(Variable("STAGE", ("dev",)),),
+                given=(("TOKEN", "for-development"),),
+                publish=("web", "mail"),
+                read_only=False,
+                scales=tuple((name, Scale()) for name in ("web", "mail", "chat", "bot")),
+            ),
+            Environment(
+                name="prod",
+                images="released",
+                registry="localhost:5000",
+                environment=(),
+                given=(),
+                publish=("web",),
+                read_only=True,
+                scales=(
+                    ("web", Scale()),
+                    ("mail", Scale(2, 1_610_612_736, (Variable("FROM", ("b@", token)),))),
+                    ("chat", Scale()),
+                    ("bot", Scale()),
+                ),
+            ),
+            Environment(
+                name="eu",
+                images="released",
+                registry="registry.example/eu",
+                environment=(),
+                given=(),
+                publish=("web", "mail"),
+                read_only=False,
+                scales=tuple((name, Scale()) for name in ("web", "mail", "chat", "bot")),
+            ),
+        ),
     )
 
 
@@ -124,6 +185,48 @@ def test_what_is_left_out(file: Path) -> None:
     assert (project.source, project.licenses, project.mirrors, project.registries) == ("", "", (), ())
     mail = project.services[1]
     assert (mail.install, mail.source_root, mail.publish, mail.size_budget) == ("source", ".", None, None)
+    assert (mail.environment, project.environments) == ((), ())
+    assert project.infrastructure == (Infrastructure("postgres", "postgres:15", None, (), (), (), None),)
+
+
+def test_an_environment_of_which_nothing_is_said(file: Path) -> None:
+    file.write_text(f"{file.read_text()}environments: {{prod: {{}}}}\n")
+    assert load(file).environments == (
+        Environment(
+            name="prod",
+            images="released",
+            registry=None,
+            environment=(),
+            given=(),
+            publish=("web",),
+            read_only=False,
+            scales=(("web", Scale(1, None, ())), ("mail", Scale(1, None, ()))),
+        ),
+    )
+
+
+def test_what_an_environment_says_of_a_variable_counts_and_of_one_service_more(file: Path) -> None:
+    text = file.read_text().replace(
+        "publish: 8001", "publish: 8001\n    environment: {A: own, B: own, C: own}"
+    )
+    file.write_text(
+        f"{text}environments: {{prod: {{environment: {{D: all, B: all, C: all}}, "
+        "services: {web: {environment: {C: one, E: one}}}}}\n"
+    )
+    project = load(file)
+    (prod,), (web, mail) = project.environments, project.services
+    assert [(v.name, v.parts) for v in prod.variables("web", web.environment)] == [
+        ("A", ("own",)),
+        ("B", ("all",)),
+        ("C", ("one",)),
+        ("D", ("all",)),
+        ("E", ("one",)),
+    ]
+    assert [(v.name, v.parts) for v in prod.variables("mail", mail.environment)] == [
+        ("D", ("all",)),
+        ("B", ("all",)),
+        ("C", ("all",)),
+    ]
 
 
 @pytest.mark.parametrize(
