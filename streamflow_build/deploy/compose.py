@@ -23,17 +23,21 @@ _OF_WHAT_RUNS = {
     *("attach", "cp", "down", "events", "exec", "images", "kill", "logs", "ls", "pause", "port", "ps"),
     *("restart", "rm", "start", "stats", "stop", "top", "unpause", "version", "volumes", "wait"),
 }
-_FLAGS = {"--", "--all-resources", "--compatibility", "--dry-run"}
+# What follows these belongs to them, and is no command.
+_WITH_A_VALUE = {
+    *("--ansi", "--env-file", "--file", "-f", "--parallel", "--profile", "--progress"),
+    *("--project-directory", "--project-name", "-p"),
+}
 
 
 def starts_something(arguments: tuple[str, ...]) -> bool:
     """Whether docker compose would need the images that an environment runs; in doubt it would."""
-    before = "--"
-    for each in arguments:
-        if not each.startswith("-"):
-            # After another option it may be that one's value.
-            return each not in _OF_WHAT_RUNS or not (before in _FLAGS or "=" in before)
-        before = each
+    words = iter(arguments)
+    for word in words:
+        if word in _WITH_A_VALUE:
+            next(words, None)
+        elif not word.startswith("-"):
+            return word not in _OF_WHAT_RUNS
     return True
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from ..publish.conftest import clients, programs, registry, registry_of
-from ..publish.registries import free_port
+from ..publish.registries import free_ports
 from ..shop import DEADLINE, DOCKERFILE, Running, Shop, remove_images
 
 __all__ = ["clients", "programs", "registry", "registry_of"]
@@ -107,6 +107,16 @@ class Deployed:
             check=False,
         )
 
+    def commit(self) -> str:
+        """Commit all of the project's folder, changed or not; gives the commit."""
+        me = ("-c", "user.name=shop", "-c", "user.email=shop@example.org")
+        for words in (("init",), ("add", "."), (*me, "commit", "--allow-empty", "--message=more")):
+            subprocess.run(["git", *words], cwd=self.shop.folder, capture_output=True, check=True)
+        told = subprocess.run(
+            ["git", "rev-parse", "HEAD"], cwd=self.shop.folder, capture_output=True, text=True, check=True
+        )
+        return told.stdout.strip()
+
     def forget(self) -> None:
         """Take the project's images from the engine, so that they can come only from a registry."""
         for service in self.ports:
@@ -147,7 +157,7 @@ def deployed(shop_here: Shop) -> Iterator[Deployed]:
     """The project with an environment for development and one for releases, and nothing built yet."""
     head, _, _ = DOCKERFILE.rpartition("CMD")
     shop_here.write("templates/docker/Dockerfile.j2", head + STAYS)
-    made = Deployed(shop_here, {name: free_port() for name in SERVICES})
+    made = Deployed(shop_here, dict(zip(SERVICES, free_ports(len(SERVICES)), strict=True)))
     made.configure()
     yield made
     made.clean()

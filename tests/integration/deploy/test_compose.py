@@ -6,6 +6,7 @@ import dataclasses
 import json
 import select
 import signal
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import pytest
 
 from ..publish.conftest import Clients, pushed
 from ..publish.registries import Process
-from ..shop import DEADLINE, Running, until
+from ..shop import DEADLINE, Running, processes, until
 from .conftest import PORT, SERVICES, Deployed
 
 SECRET = """\
@@ -195,8 +196,8 @@ def test_without_a_release_file_nothing_is_started(built: Deployed) -> None:
 
     assert done.stdout == ""
     assert done.stderr == (
-        f"streamflow-build: There is no release file {built.shop.folder}/.streamflow/release.json.\n"
-        "A push makes it, such as: streamflow-build push ghcr.io/org. Or name one: --release FILE\n"
+        f"streamflow-build: There is no release in {built.shop.folder}/.streamflow/release.json.\n"
+        "A push writes it, such as: streamflow-build push ghcr.io/org. Or name one: --release FILE\n"
     )
     assert built.left() == []
 
@@ -230,16 +231,18 @@ def test_the_exit_code_and_the_streams_are_those_of_docker_compose(built: Deploy
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda it: it.name)
 def test_a_signal_ends_docker_compose(number: signal.Signals, built: Deployed) -> None:
-    built.up("dev")
+    before = built.up("dev")
     run = built.start("dev", "logs", "--follow", "--no-log-prefix", "alpha")
     assert f"alpha of {built.shop.name}" in first_line(run)
+    assert "--follow" in command_of(run.process.pid)
 
     run.process.send_signal(number)
     done = run.ended(10)
 
     assert done.returncode == 130
-    assert "Traceback" not in done.stderr
-    built.running("dev")
+    assert done.stderr.strip() == ""
+    until(lambda: not processes(built.shop.name), "nothing of it is left", 10)
+    assert ids(built.running("dev")) == ids(before)
 
 
 def test_an_interrupt_on_the_terminal_stops_what_runs_in_it(built: Deployed) -> None:
@@ -262,20 +265,44 @@ def test_a_secret_of_a_release_is_asked_for(deployed: Deployed, registry: Proces
 
     done = deployed.shop.run("compose", "--env", "staging", "--", "up", "--detach", TOKEN=None)
 
-    assert done.returncode not in {0, 2}
+    assert done.returncode == 2
+    assert "streamflow-build: staging lacks secrets: TOKEN (" in done.stderr
+    files = ("docker-compose.yml", "docker-compose.staging.yml")
+    by_hand = subprocess.run(
+        ["docker", "compose", *(word for file in files for word in ("--file", file)), "config"],
+        cwd=deployed.shop.folder, env=deployed.shop.environ({"TOKEN": None}),
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert by_hand.returncode != 0
     assert (
-        "required variable TOKEN is missing a value: opens the door, so; set it, or write it to .env.staging"
-        in done.stderr
+        "required variable TOKEN is missing a value: opens the door, so; set it, or write it"
+        in by_hand.stderr
     )
     assert deployed.left() == []
 
 
-@pytest.mark.parametrize("by", ["file", "variable"])
+def test_a_secret_that_an_address_would_be_misread_by(deployed: Deployed, registry: Process) -> None:
+    deployed.configure(SECRET, alpha=ASKS)
+    deployed.shop.report("v1.0.0")
+    pushed(deployed.shop, registry.host)
+    deployed.shop.write(".env.staging", "TOKEN='a@b'\n")
+
+    done = deployed.shop.run("compose", "--env", "staging", "--", "up", "--detach", TOKEN=None)
+
+    assert done.returncode == 2
+    assert "streamflow-build: TOKEN: it is part of an address, and holds a character that" in done.stderr
+    assert "a@b" not in done.stderr
+    assert deployed.left() == []
+
+
+@pytest.mark.parametrize("by", [".env.staging", ".env", "variable"])
 def test_a_secret_that_is_given_stands_nowhere_else(by: str, deployed: Deployed, registry: Process) -> None:
-    value = f"s3cret-{deployed.shop.name}-{by}"
+    value = f"s3cret-{deployed.shop.name}-given"
     changes: dict[str, str | None] = {"TOKEN": value if by == "variable" else None}
-    if by == "file":
-        deployed.shop.write(".env.staging", f"TOKEN={value}\n")
+    if by == ".env.staging":
+        deployed.shop.write(".env", "TOKEN=of-all-others\n")
+    if by != "variable":
+        deployed.shop.write(by, f"TOKEN={value}\n")
     deployed.configure(SECRET, alpha=ASKS)
     deployed.shop.report("v1.0.0", **changes)
     pushed(deployed.shop, registry.host, **changes)
@@ -284,18 +311,15 @@ def test_a_secret_that_is_given_stands_nowhere_else(by: str, deployed: Deployed,
         deployed.shop.run("compose", "--env", "staging", *more, **changes)
         for more in ((), ("--json",), ("--", "up", "--detach", "--wait"))
     ]
-    runs.append(deployed.shop.run("compose", "--env", "dev", TOKEN=None))
+    runs.append(deployed.shop.run("compose", "--env", "dev", **changes))
 
     assert [run.returncode for run in runs] == [0, 0, 0, 0]
     assert variables(deployed.running("staging")["alpha"])["ADDRESS"] == f"https://me:{value}@there"
-    assert "TOKEN" not in variables(deployed.running("staging")["beta"])
+    assert value not in str(deployed.running("staging")["beta"])
     assert not [run.args for run in runs if value in run.stdout + run.stderr]
-    files = [
-        path for path in deployed.shop.folder.rglob("*") if path.is_file() and path.name != ".env.staging"
-    ]
-    assert {"docker-compose.yml", "docker-compose.staging.yml", "compose.staging.yml"} <= {
-        p.name for p in files
-    }
+    files = [path for path in deployed.shop.folder.rglob("*") if path.is_file() and path.name != by]
+    written = {"docker-compose.yml", "docker-compose.staging.yml", "compose.staging.yml"}
+    assert written <= {path.name for path in files}
     assert not [path for path in files if value.encode() in path.read_bytes()]
 
 
@@ -352,26 +376,33 @@ def test_how_a_release_runs(deployed: Deployed, registry: Process) -> None:
     deployed.compose("dev", "exec", "--no-TTY", "alpha", "mkdir", "/app/some")
 
 
-def test_the_environment_does_not_mislead_it(built: Deployed, registry: Process, tmp_path: Path) -> None:
-    pushed(built.shop, registry.host)
-    elsewhere = tmp_path / "elsewhere"
+def test_neither_the_environment_nor_another_folder_misleads_it(
+    deployed: Deployed, registry: Process, tmp_path: Path
+) -> None:
+    deployed.configure(SECRET, alpha=ASKS)
+    deployed.shop.report("v1.0.0")
+    pushed(deployed.shop, registry.host)
+    deployed.shop.write(".env", "TOKEN=the-projects\n")
+    other, elsewhere = deployed.name("other"), tmp_path / "elsewhere"
     elsewhere.mkdir()
-    (elsewhere / "docker-compose.yml").write_text("name: other\nservices: {}\n")
-    (elsewhere / ".env").write_text("COMPOSE_PROJECT_NAME=other\n")
+    (elsewhere / "docker-compose.yml").write_text(f"name: {other}\nservices: {{}}\n")
+    (elsewhere / ".env").write_text(f"COMPOSE_PROJECT_NAME={other}\nTOKEN=elsewheres\n")
     misled: dict[str, str | None] = {
-        "COMPOSE_PROJECT_NAME": "other",
+        "COMPOSE_PROJECT_NAME": other,
         "COMPOSE_FILE": str(elsewhere / "docker-compose.yml"),
+        "TOKEN": None,
     }
 
-    done = dataclasses.replace(built.shop, folder=elsewhere).run(
-        "--config", str(built.shop.folder / "streamflow.yaml"),
+    done = dataclasses.replace(deployed.shop, folder=elsewhere).run(
+        "--config", "../shop/streamflow.yaml",
         "compose", "--env", "staging", "--", "up", "--detach", "--wait", **misled,
     )  # fmt: skip
 
     assert done.returncode == 0, done.stderr
-    containers = built.running("staging")
-    assert sorted(containers) == [*SERVICES, "store"]
-    assert f"{registry.host}/team" in containers["alpha"]["Config"]["Image"]
+    containers = deployed.running("staging")
+    assert sorted(containers) == [*SERVICES]
+    assert containers["alpha"]["Config"]["Image"].startswith(f"{registry.host}/team/")
+    assert variables(containers["alpha"])["ADDRESS"] == "https://me:the-projects@there"
     assert sorted(path.name for path in elsewhere.iterdir()) == [".env", "docker-compose.yml"]
 
 
@@ -401,6 +432,78 @@ def test_a_release_in_two_registries(built: Deployed, registry_of: Callable[...,
     named = text.replace("registry.example/team", f"{here.host}/team")
     built.shop.write("streamflow.yaml", named.replace(f"registry: {there.host}/team", "registry: team"))
     assert built.up("staging")["alpha"]["Config"]["Image"].startswith(f"{here.host}/team/")
+
+
+@pytest.mark.parametrize("words", [(), ("--progress", "plain"), ("--project-directory", "."), ("-f", "ps")])
+def test_a_command_is_known_behind_options(words: tuple[str, ...], built: Deployed) -> None:
+    refused = built.compose("staging", *words, "up", "--detach", code=2)
+    assert refused.stderr.startswith("streamflow-build: There is no release in ")
+
+    if "-f" not in words:
+        assert built.compose("staging", *words, "ps", "--quiet").stdout == ""
+
+
+def test_a_service_that_the_release_has_not_yet(built: Deployed, registry: Process) -> None:
+    pushed(built.shop, registry.host)
+    text = (built.shop.folder / "streamflow.yaml").read_text()
+    gamma = "  gamma: {module: beta, sources: [beta], requirements: beta.txt}\n"
+    built.shop.write("streamflow.yaml", text.replace("infrastructure:", gamma + "infrastructure:"))
+
+    done = built.compose("staging", "up", "--detach", code=2)
+
+    assert done.stderr == (
+        f"streamflow-build: .streamflow/release.json has no image of gamma for 1.0.0 in {registry.host}/team.\n"
+        f"Push all of them: streamflow-build push {registry.host}/team 1.0.0\n"
+    )
+    assert built.left() == []
+
+
+def test_images_and_configuration_of_two_commits_are_told(deployed: Deployed, registry: Process) -> None:
+    deployed.shop.write(".gitignore", "/.streamflow/\n/docker-compose*.yml\n")
+    first = deployed.commit()
+    deployed.shop.report("v1.0.0")
+    pushed(deployed.shop, registry.host)
+    same = deployed.shop.run("compose", "--env", "staging")
+    second = deployed.commit()
+    other = deployed.shop.run("compose", "--env", "staging")
+
+    assert "note:" not in same.stderr
+    assert other.returncode == 0
+    assert other.stderr == (
+        f"note: the images are of commit {first}, and streamflow.yaml, which says their ports, "
+        f"paths and variables, is of {second}\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("program", "said"),
+    [
+        (None, "docker can't be run: No such file or directory."),
+        ("exit 1", "docker has no Compose plugin: `docker compose version` fails."),
+        ("echo 2.24.3", "Docker Compose 2.24.3 is too old."),
+    ],
+    ids=["no docker", "no plugin", "too old"],
+)
+def test_a_machine_without_docker_compose(
+    program: str | None, said: str, deployed: Deployed, tmp_path: Path
+) -> None:
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    if program is not None:
+        (programs / "docker").write_text(f"#!/bin/sh\n{program}\n")
+        (programs / "docker").chmod(0o755)
+
+    done = deployed.shop.run("compose", "--env", "dev", "--", "up", PATH=str(programs))
+
+    assert done.returncode == 3
+    assert done.stderr.endswith(
+        f"streamflow-build: {said}\n"
+        "Install the Compose plugin, 2.24.4 or newer: https://docs.docker.com/compose/install/\n"
+    )
+
+
+def command_of(pid: int) -> list[str]:
+    return Path(f"/proc/{pid}/cmdline").read_text().split("\0")
 
 
 def first_line(run: Running) -> str:

@@ -17,7 +17,7 @@ import pytest
 import yaml
 
 from ..publish.conftest import pushed
-from ..publish.registries import Process, free_port
+from ..publish.registries import Process, free_ports
 from ..shop import PROJECT, Shop, until
 from .conftest import Deployed
 
@@ -40,8 +40,9 @@ def platform(default_store: Any, token: str, tmp_path: Path) -> Iterator[Deploye
     for part in ("docker", "services", "templates"):
         shutil.copytree(PROJECT / part, folder / part)
     config = yaml.safe_load((PROJECT / "streamflow.yaml").read_text())
-    for name, service in config["services"].items():
-        service["publish"] = ports[name] = free_port()
+    found = free_ports(len(config["services"]))
+    for port, (name, service) in zip(found, config["services"].items(), strict=True):
+        service["publish"] = ports[name] = port
     named = config | {"project": f"sfit-{token}"}
     (folder / "streamflow.yaml").write_text(yaml.safe_dump(named, sort_keys=False))
     made = Deployed(Shop(folder, f"sfit-{token}", default_store), ports)

@@ -31,9 +31,15 @@ TLS_HELLO = b"\x16"
 ISSUER, SERVICE = "streamflow-tests", "registry-of-the-tests"
 
 
+def free_ports(count: int) -> list[int]:
+    """So many ports that nothing listens on, each another one."""
+    with contextlib.ExitStack() as stack:
+        found = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
+        return [int(each.getsockname()[1]) for each in found]
+
+
 def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        return int(found.getsockname()[1])
+    return free_ports(1)[0]
 
 
 class Process:

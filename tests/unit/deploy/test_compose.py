@@ -58,7 +58,7 @@ def test_an_environments_own_variables_count(tmp_path: Path) -> None:
         ("--profile=ps up", True),
         ("--project-name stop up", True),
         ("--all-resources ps", False),
-        ("--ansi never ps", True),
+        ("--ansi never ps", False),
         ("down --volumes", False),
         ("--dry-run down", False),
         ("logs --follow web", False),
