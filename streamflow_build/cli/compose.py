@@ -39,7 +39,7 @@ def compose(  # noqa: PLR0913, PLR0917 - these are the command's options
     from streamflow_build.config import load
     from streamflow_build.deploy import compose as docker
     from streamflow_build.model.deployment import DeploymentReport
-    from streamflow_build.plan.deployment import check_secrets
+    from streamflow_build.plan.deployment import check_secrets, secrets_of
     from streamflow_build.render.compose import project_name
     from streamflow_build.report import deployment as report
 
@@ -54,9 +54,12 @@ def compose(  # noqa: PLR0913, PLR0917 - these are the command's options
     there = docker.Compose(project.root, project_name(project, environment), environment.name, files)
     if words:
         docker.check()
-        if starts and (values := there.variables()) is not None:
+        if not starts:
+            # Compose asks for them whatever it does, and nothing that is there gets them.
+            there.run(words, dict.fromkeys(secrets_of(project, environment), "not asked for"))
+        if (values := there.variables()) is not None:
             check_secrets(project, environment, values)
-        there.run(words)
+        there.run(words, {})
     elif deployed is not None:
         found = DeploymentReport(deployed, files, there.line)
         typer.echo(report.as_json(found) if as_json else report.as_text(found), nl=False)

@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NoReturn
 
@@ -102,15 +103,19 @@ class Compose(msgspec.Struct, frozen=True):
         pairs = (line.partition("=") for line in found.stdout.splitlines())
         return {name: value for name, equals, value in pairs if equals}
 
-    def run(self, arguments: tuple[str, ...]) -> NoReturn:
-        """Become it, so that it has the terminal, the signals and the exit code. Raises EngineError."""
+    def run(self, arguments: tuple[str, ...], unless_set: Mapping[str, str]) -> NoReturn:
+        """Become it, so that it has the terminal, the signals and the exit code. Raises EngineError.
+
+        Its environment is this process's, with what of ``unless_set`` is not there, or is empty.
+        """
+        environ = {**os.environ, **{n: v for n, v in unless_set.items() if not os.environ.get(n)}}
         sys.stdout.flush()
         sys.stderr.flush()
         # Python ignores it, and what it becomes would, too.
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
         words = (*self.line, *arguments)
         try:
-            os.execvp(words[0], words)  # noqa: S606 - a list of arguments, no shell
+            os.execvpe(words[0], words, environ)  # noqa: S606 - a list of arguments, no shell
         except OSError as error:
             raise _not_there(error) from error
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from streamflow_build.errors import UsageError
-from streamflow_build.model.deployment import DeployedImage, Deployment, Environment, Secret
+from streamflow_build.model.deployment import DeployedImage, Deployment, Environment, Secret, Variable
 from streamflow_build.model.project import Project
 from streamflow_build.model.reference import Reference, registry_prefix
 from streamflow_build.model.release import Release, ReleasedImage, ReleasedTo
@@ -48,16 +48,18 @@ def released(
     )
 
 
+def secrets_of(project: Project, environment: Environment) -> dict[str, Secret]:
+    """The secrets that the environment's containers use, by their names."""
+    variables = _variables(project, environment)
+    return {part.name: part for v in variables for part in v.parts if isinstance(part, Secret)}
+
+
 def check_secrets(project: Project, environment: Environment, values: Mapping[str, str]) -> None:
     """See that each secret that the environment's containers use is among ``values``, or given, and can be used.
 
     Raises UsageError that names those that aren't, and none of their values.
     """
-    variables = [
-        *(v for s in project.services for v in environment.variables(s.name, s.environment)),
-        *(v for server in project.infrastructure for v in server.environment),
-    ]
-    used = {part.name: part for v in variables for part in v.parts if isinstance(part, Secret)}
+    used = secrets_of(project, environment)
     given = dict(environment.given)
     missing = [each for each in used.values() if not (values.get(each.name) or given.get(each.name))]
     if missing:
@@ -70,7 +72,7 @@ def check_secrets(project: Project, environment: Environment, values: Mapping[st
         )
     in_addresses = {
         part.name
-        for variable in variables
+        for variable in _variables(project, environment)
         if any(isinstance(part, str) and "://" in part for part in variable.parts)
         for part in variable.parts
         if isinstance(part, Secret)
@@ -81,6 +83,13 @@ def check_secrets(project: Project, environment: Environment, values: Mapping[st
             f"{', '.join(unfit)}: it is part of an address, and holds a character that stands for something there.",
             hint="Take one of letters, digits, '.', '_', '~' and '-', such as: openssl rand -hex 24",
         )
+
+
+def _variables(project: Project, environment: Environment) -> Iterator[Variable]:
+    for service in project.services:
+        yield from environment.variables(service.name, service.environment)
+    for server in project.infrastructure:
+        yield from server.environment
 
 
 def _fits(value: str) -> bool:

@@ -19,8 +19,15 @@ def stale(root: Path, artefacts: tuple[Artefact, ...], places: tuple[str, ...] =
 def write(root: Path, artefacts: tuple[Artefact, ...]) -> tuple[str, ...]:
     """Write what differs, each file whole or not at all; returns the paths that were written.
 
-    Raises ConfigError when a file can't be written; those before it are.
+    Raises ConfigError when a file was made by hand, before any is written, and when one can't be written; those before
+    it are.
     """
+    by_hand = [each.path for each in artefacts if _is_by_hand(_text(root / each.path), each)]
+    if by_hand:
+        raise ConfigError(
+            f"Not rendered from streamflow.yaml, and so not overwritten: {', '.join(by_hand)}.",
+            hint="Move it away; what it says belongs into streamflow.yaml, or into a template.",
+        )
     written = []
     for artefact in artefacts:
         if _text(root / artefact.path) != artefact.text:
@@ -69,6 +76,14 @@ def _diff(path: str, before: str | None, after: str | None) -> str:
     )
     return "".join(
         line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines
+    )
+
+
+def _is_by_hand(text: str | None, artefact: Artefact) -> bool:
+    # The first line tells; a template of one's own may leave it out.
+    first = artefact.text.partition("\n")[0]
+    return (
+        first.startswith("# Rendered ") and bool(text and text.strip()) and not (text or "").startswith(first)
     )
 
 

@@ -281,6 +281,21 @@ def test_a_secret_of_a_release_is_asked_for(deployed: Deployed, registry: Proces
     assert deployed.left() == []
 
 
+def test_what_runs_is_managed_without_its_secrets(deployed: Deployed, registry: Process) -> None:
+    deployed.configure(SECRET, alpha=ASKS)
+    deployed.shop.report("v1.0.0")
+    pushed(deployed.shop, registry.host)
+    deployed.compose("staging", "up", "--detach", "--wait", TOKEN="given")
+
+    services = deployed.compose("staging", "ps", "--services", TOKEN=None).stdout.split()
+    deployed.compose("staging", "restart", "alpha", TOKEN="")
+
+    assert sorted(services) == [*SERVICES]
+    assert variables(deployed.running("staging")["alpha"])["ADDRESS"] == "https://me:given@there"
+    deployed.compose("staging", "down", "--volumes", TOKEN=None)
+    assert deployed.left() == []
+
+
 def test_a_secret_that_an_address_would_be_misread_by(deployed: Deployed, registry: Process) -> None:
     deployed.configure(SECRET, alpha=ASKS)
     deployed.shop.report("v1.0.0")

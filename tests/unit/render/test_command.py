@@ -35,7 +35,7 @@ def test_nothing_to_do(mixed: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_writes_only_what_differs(mixed: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = files(mixed)
-    (mixed / "docker/web/Dockerfile").write_text("edited\n")
+    (mixed / "docker/web/Dockerfile").write_text(f"{HEADER}edited\n")
     (mixed / "docker/mail/requirements.txt").unlink()
     assert main(["render"]) == 0
     assert capsys.readouterr().out == "wrote docker/mail/requirements.txt\nwrote docker/web/Dockerfile\n"
@@ -46,6 +46,21 @@ def test_writes_only_what_differs(mixed: Path, capsys: pytest.CaptureFixture[str
     assert after["docker/web/Dockerfile"][1] & 0o777 == 0o644
     written = {name for name, found in after.items() if found[2] != before[name][2]}
     assert written == {"docker/mail/requirements.txt", "docker/web/Dockerfile"}
+
+
+def test_what_was_written_by_hand_stays(mixed: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for path in ("docker/web/Dockerfile", ".dockerignore"):
+        (mixed / path).write_text("by hand\n")
+    (mixed / "docker/mail/Dockerfile").write_text(" \n")
+    (mixed / "docker/packed/Dockerfile").unlink()
+    before = files(mixed)
+    assert main(["render"]) == 2
+    assert files(mixed) == before
+    assert capsys.readouterr().err == (
+        "streamflow-build: Not rendered from streamflow.yaml, and so not overwritten: "
+        ".dockerignore, docker/web/Dockerfile.\n"
+        "Move it away; what it says belongs into streamflow.yaml, or into a template.\n"
+    )
 
 
 def test_check_prints_the_difference(mixed: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -117,7 +132,7 @@ def test_a_file_is_whole_or_as_it_was(mixed: Path, monkeypatch: pytest.MonkeyPat
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    (mixed / "docker/web/Dockerfile").write_text("before\n")
+    (mixed / "docker/web/Dockerfile").write_text(f"{HEADER}before\n")
     project = load(mixed / "streamflow.yaml")
     found = artefacts(project)
     monkeypatch.setattr(Path, "chmod", full)
@@ -127,7 +142,7 @@ def test_a_file_is_whole_or_as_it_was(mixed: Path, monkeypatch: pytest.MonkeyPat
         "docker/web/Dockerfile can't be written: No space left on device.\n"
         "Make room or mend the rights, and render again."
     )
-    assert (mixed / "docker/web/Dockerfile").read_text() == "before\n"
+    assert (mixed / "docker/web/Dockerfile").read_text() == f"{HEADER}before\n"
     assert sorted(path.name for path in (mixed / "docker/web").iterdir()) == [
         "Dockerfile",
         "requirements.txt",
