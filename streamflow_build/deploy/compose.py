@@ -46,11 +46,15 @@ def check() -> None:
     """See that Docker Compose is there and new enough. Raises EngineError."""
     try:
         found = subprocess.run(
-            ["docker", "compose", "version", "--short"], capture_output=True, text=True, check=False
+            ["docker", "compose", "version", "--short"],
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
         )
     except OSError as error:
         raise _not_there(error) from error
-    numbers = re.match(r"v?(\d+)\.(\d+)\.(\d+)", found.stdout.strip())
+    numbers = re.match(r"v?(\d{1,9})\.(\d{1,9})\.(\d{1,9})", found.stdout.strip())
     if found.returncode != 0 or numbers is None:
         raise EngineError("docker has no Compose plugin: `docker compose version` fails.", hint=_OBTAIN)
     if tuple(map(int, numbers.groups())) < OLDEST:
@@ -85,7 +89,8 @@ class Compose(msgspec.Struct, frozen=True):
             "compose",
             *("--project-name", self.name),
             *("--project-directory", str(self.root)),
-            *(("--env-file", str(own)) if own.is_file() else ()),
+            # Of a link that leads nowhere Compose complains; another file's secrets would be wrong ones.
+            *(("--env-file", str(own)) if own.is_file() or own.is_symlink() else ()),
         )
 
     def variables(self) -> dict[str, str] | None:

@@ -103,6 +103,8 @@ class TestCheck:
             "echo \"docker: 'compose' is not a docker command.\" >&2; exit 1",
             "echo 2.24.4; exit 1",
             "echo Docker version 27.0.0",
+            f"echo {'9' * 5000}.0.0",
+            "printf '\\377'",
             "",
         ],
     )

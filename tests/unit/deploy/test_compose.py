@@ -31,14 +31,16 @@ def test_an_environments_own_variables_count(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("A=1\n")
     (tmp_path / ".env.staging").write_text("A=2\n")
     (tmp_path / ".env.dev").mkdir()
+    (tmp_path / ".env.gone").symlink_to("/run/secrets/none")
     before = ("docker", "compose", "--project-name", "shop", "--project-directory", str(tmp_path))
     assert Compose(tmp_path, "shop", "prod", ()).line == before
     assert Compose(tmp_path, "shop", "dev", ()).line == before
-    assert Compose(tmp_path, "shop", "staging", ()).line == (
-        *before,
-        "--env-file",
-        f"{tmp_path}/.env.staging",
-    )
+    for name in ("staging", "gone"):
+        assert Compose(tmp_path, "shop", name, ()).line == (
+            *before,
+            "--env-file",
+            f"{tmp_path}/.env.{name}",
+        )
 
 
 @pytest.mark.parametrize(
