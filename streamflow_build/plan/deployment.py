@@ -42,7 +42,7 @@ def released(
         release.commit,
         there.registry,
         tuple(
-            DeployedImage(service.name, _reference(held[service.name], version, file))
+            DeployedImage(service.name, _reference(held[service.name], there.registry, version, file))
             for service in project.services
         ),
     )
@@ -127,13 +127,16 @@ def _chosen(release: Release, registry: str | None, file: str) -> ReleasedTo:
     return there[registry]
 
 
-def _reference(image: ReleasedImage, version: Version, file: str) -> str:
+def _reference(image: ReleasedImage, registry: str, version: Version, file: str) -> str:
     of_version = str(version).replace("+", "_")
     tag = next((f":{tag}" for tag in image.tags if tag.removeprefix("v") == of_version), "")
     try:
         found = Reference.parse(f"{image.repository}{tag}@{image.digest}")
     except UsageError as error:
         raise _damaged(file, error.message) from None
+    inside = Reference.parse(f"{registry_prefix(registry)}/x")
+    if not str(found).startswith(str(inside).removesuffix("x:latest")):
+        raise _damaged(file, f"{image.repository!r} is not in {registry!r}.")
     return str(found)
 
 

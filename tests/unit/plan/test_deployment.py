@@ -218,6 +218,14 @@ AGAIN = "Push the version again, which writes it anew."
                 "'' is no digest, such as sha256: and 64 hexadecimal digits."
             ),
         ),
+        (
+            release(held("ghcr.io/org", image("mail"), image(repository="ghcr.io/organ/shop-web"))),
+            "'ghcr.io/organ/shop-web' is not in 'ghcr.io/org'.",
+        ),
+        (
+            release(held("ghcr.io/org", image("mail"), image(registry="docker.io/org"))),
+            "'docker.io/org/shop-web' is not in 'ghcr.io/org'.",
+        ),
     ],
 )
 def test_a_release_that_no_push_wrote(found: Release, said: str) -> None:
