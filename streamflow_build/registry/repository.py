@@ -28,7 +28,7 @@ Progress = Callable[[int], None]
 _PAGE = 1000
 _MOST_PAGES = 10_000
 _DIGEST = "Docker-Content-Digest"
-_UNTOLD = 0
+_UNTOLD = -1
 _DIGITS = 20
 _NOT_MOUNTED = frozenset({400, 403, 404, 405})
 
@@ -154,6 +154,8 @@ class Repository:
 
     def _has(self, part: Descriptor) -> bool:
         length = self._length(part.digest)
+        if length == 0 < part.size and self._gives(part):  # some say so of whatever isn't sent along
+            return True
         if length not in {None, _UNTOLD, part.size}:
             raise RegistryError(
                 f"The blob {self}@{part.digest} is damaged: it has {length} bytes of {part.size}.",
@@ -230,6 +232,18 @@ class Repository:
             check(answer, f"the blob {self.name}@{digest}")
             told = answer.headers.get("Content-Length", "")
             return int(told) if told.isascii() and told.isdecimal() and len(told) < _DIGITS else _UNTOLD
+
+        return self._patiently(ask)
+
+    def _gives(self, part: Descriptor) -> bool:
+        """Whether a blob has any content."""
+
+        def ask() -> bool:
+            with self.registry.send(
+                "GET", f"/v2/{self.name}/blobs/{part.digest}", self._scope, stream=True
+            ) as answer:
+                check(answer, f"the blob {self.name}@{part.digest}")
+                return any(_pieces(answer))
 
         return self._patiently(ask)
 
@@ -331,11 +345,15 @@ def _watched(content: Iterable[bytes], patience: Patience, progress: Progress) -
 def _received(answer: requests.Response, what: str, size: int) -> Iterator[bytes]:
     """A blob of another registry's, as it comes."""
     got = 0
-    try:
-        for chunk in answer.iter_content(CHUNK):
-            got += len(chunk)
-            yield chunk
-    except (requests.ConnectionError, requests.exceptions.ChunkedEncodingError) as error:
-        raise Transient("the connection broke off in the middle of a layer") from error
+    for chunk in _pieces(answer):
+        got += len(chunk)
+        yield chunk
     if got != size:
         raise RegistryError(f"The blob {what} is damaged: it has {got} bytes, and should have {size}.")
+
+
+def _pieces(answer: requests.Response) -> Iterator[bytes]:
+    try:
+        yield from answer.iter_content(CHUNK)
+    except (requests.ConnectionError, requests.exceptions.ChunkedEncodingError) as error:
+        raise Transient("the connection broke off in the middle of a layer") from error

@@ -112,6 +112,22 @@ def test_a_promotion_makes_a_lost_configuration_anew_and_tells_of_a_lost_layer(
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize("which", [-2, -1], ids=["a layer", "a configuration"])
+def test_what_the_registry_has_nothing_of_but_the_name(
+    which: int, built_here: Shop, registry: Process, clients: Clients
+) -> None:
+    pushed(built_here, registry.host)
+    blob = blobs(clients, built_here, registry.host, "v1.0.0")["beta"][which]
+    file = stored(registry, blob)
+    size = file.stat().st_size
+    os.truncate(file, 0)
+
+    done = built_here.run("push", f"{registry.host}/team")
+
+    assert done.returncode == 6
+    assert f"/{built_here.name}-beta@{blob} is damaged: it has 0 bytes of {size}.\n" in done.stderr
+
+
 def test_a_layer_that_the_registry_cut_short(built_here: Shop, registry: Process, clients: Clients) -> None:
     pushed(built_here, registry.host)
     layer = blobs(clients, built_here, registry.host, "v1.0.0")["beta"][-2]
