@@ -132,7 +132,11 @@ def _service(project: Project, environment: Environment, service: Service) -> Co
         image=service.latest,
         dockerfile=f"docker/{service.name}/Dockerfile" if built else None,
         command=(),
-        environment=_texts(environment, environment.variables(service.name, service.environment)),
+        environment=(
+            # An image of another day may have another one, and what is published leads to this one.
+            ("PORT", str(service.port)),
+            *_texts(environment, environment.variables(service.name, service.environment)),
+        ),
         # Whoever may reach this machine knows what is published of a development environment.
         ports=(f"{_LOOPBACK if built else ''}{service.publish}:{service.port}",)
         if service.name in environment.publish
