@@ -23,7 +23,7 @@ from streamflow_build.plan.images import OCI
 from streamflow_build.plan.publish import PublishGoal, staying
 from streamflow_build.publish.candidate import Source
 from streamflow_build.publish.observer import PublishObserver
-from streamflow_build.publish.tags import Found, look, look_again, put_tags, still_missing
+from streamflow_build.publish.tags import Found, check_whole, look, look_again, put_tags, still_missing
 from streamflow_build.registry.client import Registry
 from streamflow_build.registry.manifest import Manifest
 from streamflow_build.registry.repository import Repository
@@ -179,6 +179,7 @@ class _Run:
                 found.repository, lambda current, total: self._observer.sending(name, current, total)
             )
             manifest, sent = still_missing(self._goal, found, made), True
+            check_whole(found.repository, manifest)
         put = put_tags(found, manifest, full)
         return _There(found, manifest, sent, put, time.monotonic() - started)
 

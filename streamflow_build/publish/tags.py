@@ -58,6 +58,15 @@ def still_missing(goal: PublishGoal, found: Found, manifest: Manifest) -> Manife
     return manifest if there is None or found.lost else there
 
 
+def check_whole(repository: Repository, manifest: Manifest) -> None:
+    """See that a registry has all that was sent, or was there, before a tag says so. Raises RegistryError."""
+    if lost := repository.lost(manifest):
+        raise RegistryError(
+            f"{repository} lacks {', '.join(lost)}, which it took, or said it has.",
+            hint="Run the command again, which sends it. If it stays so, look at the registry's storage.",
+        )
+
+
 def look_again(goal: PublishGoal, found: Found) -> Found:
     """The same with the floating tags as they are now. Raises RegistryError."""
     tags, full = found.repository.tags(), goal.tags.full

@@ -257,3 +257,24 @@ def test_no_room_for_layers_on_this_machine(
 
     pushed(built_here, registry.host)
     whole(clients, built_here, registry.host, "v1.0.0")
+
+
+@pytest.mark.parametrize("length", [0, 7])
+def test_another_version_of_a_layer_that_is_damaged_there(
+    length: int, built_here: Shop, registry: Process, clients: Clients
+) -> None:
+    pushed(built_here, registry.host)
+    layer = blobs(clients, built_here, registry.host, "v1.0.0")["beta"][0]
+    file = stored(registry, layer)
+    size = file.stat().st_size
+    built_here.images("v1.0.1")
+    os.truncate(file, length)
+
+    for words in (
+        ("push", f"{registry.host}/team", "v1.0.1"),
+        ("promote", "v1.0.0", "v1.0.2", f"{registry.host}/team"),
+    ):
+        done = built_here.run(*words)
+        assert done.returncode == 6, done.stderr
+        assert f"-beta@{layer} is damaged: it has {length} bytes of {size}.\n" in done.stderr
+        assert {"1.0.1", "1.0.2"}.isdisjoint(clients.tags(registry.host, built_here, "beta"))
