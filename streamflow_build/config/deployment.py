@@ -54,6 +54,8 @@ def infrastructure(document: shape.Document, known: Places, problems: Problems) 
                 "a service has this name too",
                 "Rename one of the two: needs couldn't tell them apart.",
             )
+        _check_words(server.command or (), (*keys, "command"), known, problems)
+        _check_words(server.health or (), (*keys, "health"), known, problems)
         environment = placed(server.environment, (*keys, "environment"))
         servers.append(
             Infrastructure(
@@ -67,6 +69,18 @@ def infrastructure(document: shape.Document, known: Places, problems: Problems) 
             )
         )
     return tuple(servers)
+
+
+def _check_words(words: tuple[str, ...], keys: Keys, known: Places, problems: Problems) -> None:
+    """Note each word that would be taken as it stands where a secret is meant."""
+    for index, word in enumerate(words):
+        for name in known.secrets:
+            if f"{{{name}}}" in word:
+                problems.about(
+                    (*keys, index),
+                    f"a command holds no secret, and {{{name}}} would stand there as it is",
+                    "Whoever lists processes would see it. Give it by environment, and have the command read it there.",
+                )
 
 
 class EnvironmentAssembly:
