@@ -63,7 +63,7 @@ def check_whole(repository: Repository, manifest: Manifest) -> None:
     if lost := repository.lost(manifest):
         raise RegistryError(
             f"{repository} lacks {', '.join(lost)}, which it took, or said it has.",
-            hint="Run the command again, which sends it. If it stays so, look at the registry's storage.",
+            hint="Push the image again, which sends it. If it stays so, look at the registry's storage.",
         )
 
 
