@@ -106,7 +106,8 @@ class Compose(msgspec.Struct, frozen=True):
         if found.returncode != 0:
             return None
         pairs = (line.partition("=") for line in found.stdout.splitlines())
-        return {name: value for name, equals, value in pairs if equals}
+        # The process's own count more than those of files; and a value of several lines is told by its first.
+        return {name: value for name, equals, value in pairs if equals} | dict(os.environ)
 
     def run(self, arguments: tuple[str, ...], unless_set: Mapping[str, str]) -> NoReturn:
         """Become it, so that it has the terminal, the signals and the exit code. Raises EngineError.

@@ -307,6 +307,11 @@ def test_a_secret_that_an_address_would_be_misread_by(deployed: Deployed, regist
     assert done.returncode == 2
     assert "streamflow-build: TOKEN: it is part of an address, and holds a character that" in done.stderr
     assert "a@b" not in done.stderr
+
+    done = deployed.shop.run("compose", "--env", "staging", "--", "up", "--detach", TOKEN="good\na@b")
+
+    assert done.returncode == 2
+    assert "a@b" not in done.stderr
     assert deployed.left() == []
 
 
