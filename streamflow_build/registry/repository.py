@@ -29,6 +29,7 @@ _PAGE = 1000
 _MOST_PAGES = 10_000
 _DIGEST = "Docker-Content-Digest"
 _UNTOLD = -1
+# No blob is as long as what has so many digits, and of thousands Python makes no number.
 _DIGITS = 20
 _NOT_MOUNTED = frozenset({400, 403, 404, 405})
 
