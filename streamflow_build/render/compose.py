@@ -19,7 +19,8 @@ _LOOPBACK = "127.0.0.1:"
 class Container(msgspec.Struct, frozen=True):
     """What Compose is told of a service or server in one environment; texts are as Compose reads them.
 
-    ``needs`` has each name with the condition that is waited for, ``data`` the volume and its folder.
+    ``needs`` has each name with the condition that is waited for, ``ready`` the path of a service that answers 200 once
+    it can do its work, ``health`` the command that asks a server, ``data`` the volume and its folder.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Container(msgspec.Struct, frozen=True):
     environment: tuple[tuple[str, str], ...]
     ports: tuple[str, ...]
     needs: tuple[tuple[str, str], ...]
+    ready: str | None
     health: tuple[str, ...]
     data: tuple[str, str] | None
     is_server: bool
@@ -142,6 +144,7 @@ def _service(project: Project, environment: Environment, service: Service) -> Co
         if service.name in environment.publish
         else (),
         needs=tuple((need, _condition(servers.get(need))) for need in service.needs),
+        ready=service.ready,
         health=(),
         data=None,
         is_server=False,
@@ -160,6 +163,7 @@ def _server(environment: Environment, server: Infrastructure) -> Container:
         environment=_texts(environment, server.environment),
         ports=(),
         needs=(),
+        ready=None,
         health=tuple(map(_literal, server.health)),
         data=(f"{server.name}-data", server.data) if server.data else None,
         is_server=True,

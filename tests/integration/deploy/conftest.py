@@ -18,6 +18,8 @@ __all__ = ["clients", "programs", "registry", "registry_of"]
 SERVICES = ("alpha", "beta")
 # What an image of the shop does: it says something, and stays. Its process would outlast a SIGTERM.
 STAYS = 'STOPSIGNAL SIGKILL\nCMD ["sh", "-c", "cat /app/*/said.txt; exec sleep 1000"]\n'
+# Nothing answers in it.
+NO_PROBE = '{% macro probe(path, seconds, before=[]) %}["NONE"]{% endmacro %}\n'
 PORT = 8000
 """Where the shop's services listen in their containers."""
 
@@ -65,7 +67,7 @@ class Deployed:
 
     def up(self, env: str, *options: str, **changes: str | None) -> dict[str, Any]:
         """Deploy, and give what then runs: each service's container."""
-        line = ("compose", "--env", env, *options, "--", "up", "--detach", "--wait")
+        line = ("compose", "--env", env, *options, "--", "up", "--detach")
         done = self.shop.run(*line, **changes)
         assert done.returncode == 0, done.stdout + done.stderr
         return self.running(env)
@@ -157,6 +159,7 @@ def deployed(shop_here: Shop) -> Iterator[Deployed]:
     """The project with an environment for development and one for releases, and nothing built yet."""
     head, _, _ = DOCKERFILE.rpartition("CMD")
     shop_here.write("templates/docker/Dockerfile.j2", head + STAYS)
+    shop_here.write("templates/probe.j2", NO_PROBE)
     made = Deployed(shop_here, dict(zip(SERVICES, free_ports(len(SERVICES)), strict=True)))
     made.configure()
     yield made

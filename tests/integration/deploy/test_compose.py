@@ -135,7 +135,7 @@ def test_development_runs_what_was_built_here_last(built: Deployed) -> None:
 def test_docker_compose_by_itself_does_the_same_in_development(built: Deployed) -> None:
     containers = built.up("dev")
 
-    done = built.docker("compose", "up", "--detach", "--wait")
+    done = built.docker("compose", "up", "--detach")
 
     assert done.returncode == 0, done.stderr
     assert ids(built.running("dev")) == ids(containers)
@@ -285,7 +285,7 @@ def test_what_runs_is_managed_without_its_secrets(deployed: Deployed, registry: 
     deployed.configure(SECRET, alpha=ASKS)
     deployed.shop.report("v1.0.0")
     pushed(deployed.shop, registry.host)
-    deployed.compose("staging", "up", "--detach", "--wait", TOKEN="given")
+    deployed.compose("staging", "up", "--detach", TOKEN="given")
 
     services = deployed.compose("staging", "ps", "--services", TOKEN=None).stdout.split()
     deployed.compose("staging", "restart", "alpha", TOKEN="")
@@ -329,7 +329,7 @@ def test_a_secret_that_is_given_stands_nowhere_else(by: str, deployed: Deployed,
 
     runs = [
         deployed.shop.run("compose", "--env", "staging", *more, **changes)
-        for more in ((), ("--json",), ("--", "up", "--detach", "--wait"))
+        for more in ((), ("--json",), ("--", "up", "--detach"))
     ]
     runs.append(deployed.shop.run("compose", "--env", "dev", **changes))
 
@@ -372,7 +372,7 @@ def test_how_a_release_runs(deployed: Deployed, registry: Process) -> None:
     )
     deployed.shop.report("v1.0.0")
     pushed(deployed.shop, registry.host)
-    deployed.compose("staging", "up", "--detach", "--wait")
+    deployed.compose("staging", "up", "--detach")
     staging, dev = deployed.containers("staging"), deployed.up("dev")
 
     of = [each["Config"]["Labels"]["com.docker.compose.service"] for each in staging]
@@ -415,7 +415,7 @@ def test_neither_the_environment_nor_another_folder_misleads_it(
 
     done = dataclasses.replace(deployed.shop, folder=elsewhere).run(
         "--config", "../shop/streamflow.yaml",
-        "compose", "--env", "staging", "--", "up", "--detach", "--wait", **misled,
+        "compose", "--env", "staging", "--", "up", "--detach", **misled,
     )  # fmt: skip
 
     assert done.returncode == 0, done.stderr

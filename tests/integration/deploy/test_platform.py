@@ -78,8 +78,7 @@ def test_an_event_that_was_sent_to_a_release_is_counted_and_kept(
     assert {service for service, each in containers if each["HostConfig"]["PortBindings"]} == set(PUBLISHED)
 
     ingestion, dashboard = (f"http://127.0.0.1:{platform.ports[service]}" for service in PUBLISHED)
-    for each in (ingestion, dashboard):
-        until(lambda it=each: httpx.get(f"{it}/ready").status_code == 200, f"{each} is ready", 20)
+    assert [httpx.get(f"{each}/ready").status_code for each in (ingestion, dashboard)] == [200, 200]
     event = {"id": str(uuid.uuid4()), "type": "web.click", "source": platform.shop.name}
     # What is shown is of running windows, and the end of an hour is one of all of them.
     until(lambda: time.time() % 3600 < 3590, "a new hour")
@@ -93,8 +92,27 @@ def test_an_event_that_was_sent_to_a_release_is_counted_and_kept(
         until(lambda: me.get("/metrics/realtime").json()["windows"]["1h"]["count"], "it is counted", 20)
         assert me.get("/metrics/realtime").json()["windows"]["1h"]["by_source"] == {event["source"]: 1}
 
+    # A database keeps the password of its first day, and who comes with another one isn't let in.
+    platform.compose("staging", "down", **unset)
+    other = dict(unset, POSTGRES_PASSWORD=secrets.token_hex(24))
+    waited = ("up", "--detach", "--wait", "--wait-timeout", "20")
+    platform.compose("staging", *waited, code=1, **other)
+    said = unwell(platform)
+    assert sorted(said) == ["alerting", "storage"]
+    assert "password authentication failed" in said["storage"]
+
     platform.compose("staging", "down", "--volumes", **unset)
     assert platform.left() == []
+
+
+def unwell(platform: Deployed) -> dict[str, str]:
+    """What the services that aren't ready say of it, as Docker keeps it."""
+    found = {}
+    for each in platform.containers("staging"):
+        last = each["State"]["Health"]["Log"][-1]
+        if last["ExitCode"] != 0:
+            found[each["Config"]["Labels"]["com.docker.compose.service"]] = last["Output"]
+    return found
 
 
 def bearer(key: str) -> dict[str, str]:
