@@ -56,7 +56,10 @@ def check() -> None:
         raise _not_there(error) from error
     numbers = re.match(r"v?(\d{1,9})\.(\d{1,9})\.(\d{1,9})", found.stdout.strip())
     if found.returncode != 0 or numbers is None:
-        raise EngineError("docker has no Compose plugin: `docker compose version` fails.", hint=_OBTAIN)
+        said = (found.stderr.strip() or "it says nothing of a version.").splitlines()[0]
+        raise EngineError(
+            f"docker has no Compose plugin: `docker compose version` fails: {said}", hint=_OBTAIN
+        )
     if tuple(map(int, numbers.groups())) < OLDEST:
         raise EngineError(f"Docker Compose {found.stdout.strip()} is too old.", hint=_OBTAIN)
 
@@ -89,8 +92,8 @@ class Compose(msgspec.Struct, frozen=True):
             "compose",
             *("--project-name", self.name),
             *("--project-directory", str(self.root)),
-            # Of a link that leads nowhere Compose complains; another file's secrets would be wrong ones.
-            *(("--env-file", str(own)) if own.is_file() or own.is_symlink() else ()),
+            # Of what is no file Compose complains; another file's secrets would be wrong ones.
+            *(("--env-file", str(own)) if os.path.lexists(own) else ()),
         )
 
     def variables(self) -> dict[str, str] | None:

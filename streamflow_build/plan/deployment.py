@@ -68,7 +68,7 @@ def check_secrets(project: Project, environment: Environment, values: Mapping[st
         raise UsageError(
             f"{environment.name} lacks secrets: {said}.",
             hint=f"Set them as environment variables, or write them to .env.{environment.name}, "
-            f'such as: echo "{one}=$(openssl rand -hex 24)" >> .env.{environment.name}',
+            f'such as: (umask 077; echo "{one}=$(openssl rand -hex 24)" >> .env.{environment.name})',
         )
     in_addresses = {
         part.name

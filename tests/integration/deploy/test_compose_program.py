@@ -15,6 +15,7 @@ from streamflow_build.model.release import Published, PublishReport
 from streamflow_build.publish import release_file
 
 TOOL = Path(sys.executable).parent / "streamflow-build"
+NO_VERSION = "it says nothing of a version."
 OBTAIN = "Install the Compose plugin, 2.24.4 or newer: https://docs.docker.com/compose/install/"
 PROJECT = """\
 project: shop
@@ -98,19 +99,22 @@ class TestCheck:
         assert refusal() == f"Docker Compose {version} is too old.\n{OBTAIN}"
 
     @pytest.mark.parametrize(
-        "script",
+        ("script", "said"),
         [
-            "echo \"docker: 'compose' is not a docker command.\" >&2; exit 1",
-            "echo 2.24.4; exit 1",
-            "echo Docker version 27.0.0",
-            f"echo {'9' * 5000}.0.0",
-            "printf '\\377'",
-            "",
+            (
+                "printf \"docker: unknown command: docker compose\\n\\nRun 'docker --help'\" >&2; exit 1",
+                "docker: unknown command: docker compose",
+            ),
+            ("echo 2.24.4; exit 1", NO_VERSION),
+            ("echo Docker version 27.0.0", NO_VERSION),
+            (f"echo {'9' * 5000}.0.0", NO_VERSION),
+            ("printf '\\377'", NO_VERSION),
+            ("", NO_VERSION),
         ],
     )
-    def test_no_plugin(self, script: str, folder: Path) -> None:
+    def test_no_plugin(self, script: str, said: str, folder: Path) -> None:
         docker(folder, f"#!/bin/sh\n{script}\n")
-        assert refusal() == f"docker has no Compose plugin: `docker compose version` fails.\n{OBTAIN}"
+        assert refusal() == f"docker has no Compose plugin: `docker compose version` fails: {said}\n{OBTAIN}"
 
     @pytest.mark.usefixtures("folder")
     def test_no_docker(self) -> None:

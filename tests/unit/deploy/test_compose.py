@@ -34,8 +34,8 @@ def test_an_environments_own_variables_count(tmp_path: Path) -> None:
     (tmp_path / ".env.gone").symlink_to("/run/secrets/none")
     before = ("docker", "compose", "--project-name", "shop", "--project-directory", str(tmp_path))
     assert Compose(tmp_path, "shop", "prod", ()).line == before
-    assert Compose(tmp_path, "shop", "dev", ()).line == before
-    for name in ("staging", "gone"):
+    assert Compose(tmp_path, "shop", "test", ()).line == before
+    for name in ("staging", "dev", "gone"):
         assert Compose(tmp_path, "shop", name, ()).line == (
             *before,
             "--env-file",

@@ -291,7 +291,7 @@ def test_secrets_that_are_missing_are_named_all_at_once(
     assert str(caught.value) == (
         f"prod lacks secrets: {missing}.\n"
         "Set them as environment variables, or write them to .env.prod, "
-        f'such as: echo "{one}=$(openssl rand -hex 24)" >> .env.prod'
+        f'such as: (umask 077; echo "{one}=$(openssl rand -hex 24)" >> .env.prod)'
     )
 
 
