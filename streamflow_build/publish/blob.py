@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import IO
 
+from streamflow_build.registry.blobs import CHUNK
 from streamflow_build.registry.manifest import Descriptor
-from streamflow_build.registry.repository import CHUNK
 
 Wait = Callable[[Callable[[], bool]], None]
 """Waits until something is so. Raises what makes that impossible."""

@@ -14,6 +14,7 @@ from streamflow_build.plan.publish import PublishGoal, nearest
 from streamflow_build.publish.candidate import Progress
 from streamflow_build.publish.layers import Layers, Placed
 from streamflow_build.publish.spool import Export, Spool
+from streamflow_build.registry.blobs import Blobs
 from streamflow_build.registry.manifest import (
     OCI_CONFIG,
     OCI_LAYER,
@@ -71,7 +72,7 @@ class EngineImages:
     def _is_begun(self, there: tuple[str, tuple[Repository, frozenset[str]]]) -> bool:
         """Whether an earlier run began to send an image: its configuration goes first, its version's tags last."""
         name, (repository, tags) = there
-        return not tags.isdisjoint(self._goal.tags.full) or repository.holds(self._held[name].id)
+        return not tags.isdisjoint(self._goal.tags.full) or repository.blobs.holds(self._held[name].id)
 
     def _note(self, there: tuple[Repository, frozenset[str]]) -> None:
         """Note the layers that a repository has of an earlier version: they needn't be packed to be known."""
@@ -81,8 +82,8 @@ class EngineImages:
             return
         with suppress(RegistryError):  # that version may be damaged, which is no matter of this one's
             for name, layer in _layers_of(repository, tags_of(self._goal.patterns, version).full[0]):
-                if name not in self._layers.names and repository.holds(layer.digest):
-                    self._layers.note(name, Placed(layer, repository))
+                if name not in self._layers.names and repository.blobs.holds(layer.digest):
+                    self._layers.note(name, Placed(layer, repository.blobs))
 
 
 def _layers_of(repository: Repository, tag: str) -> tuple[tuple[str, Descriptor], ...]:
@@ -91,7 +92,7 @@ def _layers_of(repository: Repository, tag: str) -> tuple[tuple[str, Descriptor]
     config = None if manifest is None else manifest.config
     if manifest is None or config is None:
         return ()
-    names = diff_ids(repository.blob(config))
+    names = diff_ids(repository.blobs.read(config))
     return tuple(zip(names, manifest.layers, strict=True)) if len(names) == len(manifest.layers) else ()
 
 
@@ -144,8 +145,8 @@ class EngineImage:
         manifest = Manifest.of(content)
         if manifest is None:
             config = Descriptor(digest_of(content), len(content), OCI_CONFIG)
-            repository.upload(config, lambda: [content], missing=self.fresh)
-            return image_manifest(config, self._place(repository, self._image.diff_ids, count))
+            repository.blobs.upload(config, lambda: [content], missing=self.fresh)
+            return image_manifest(config, self._place(repository.blobs, self._image.diff_ids, count))
         self._put_parts(repository, manifest, count)
         return manifest
 
@@ -155,28 +156,28 @@ class EngineImage:
             inner = Manifest(part.media_type, self._spool.blob(part.digest).read())
             self._put_parts(repository, inner, count)
             repository.put(part.digest, inner)
-        self._place(repository, tuple(layer.digest for layer in manifest.layers), count)
+        self._place(repository.blobs, tuple(layer.digest for layer in manifest.layers), count)
         if manifest.config is not None:
-            repository.upload(manifest.config, self._spool.blob(manifest.config.digest).content)
+            repository.blobs.upload(manifest.config, self._spool.blob(manifest.config.digest).content)
 
-    def _place(self, repository: Repository, names: tuple[str, ...], count: _Count) -> tuple[Descriptor, ...]:
+    def _place(self, blobs: Blobs, names: tuple[str, ...], count: _Count) -> tuple[Descriptor, ...]:
         """Have layers there. The image's own stand last and go first: the others may be on their way already."""
         placed = {
-            name: self._layers.place(name, repository, partial(self._send, repository, name, count))
+            name: self._layers.place(name, blobs, partial(self._send, blobs, name, count))
             for name in reversed(names)
         }
         return tuple(placed[name] for name in names)
 
-    def _send(self, repository: Repository, name: str, count: _Count) -> Descriptor:
+    def _send(self, blobs: Blobs, name: str, count: _Count) -> Descriptor:
         blob = self._spool.blob(name)
 
         def progress(sent: int) -> None:
             count.sent(name, sent, blob.size)
 
         if self.fresh and not blob.is_whole:
-            return repository.stream(blob.content, partial(blob.whole, OCI_LAYER), progress)
+            return blobs.stream(blob.content, partial(blob.whole, OCI_LAYER), progress)
         layer = blob.whole(OCI_LAYER)
-        repository.upload(layer, blob.content, progress, missing=self.fresh)
+        blobs.upload(layer, blob.content, progress, missing=self.fresh)
         count.sent(name, layer.size, layer.size)
         return layer
 

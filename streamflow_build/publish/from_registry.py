@@ -63,15 +63,15 @@ class RegistryImage:
 
         def take(layer: Descriptor) -> Descriptor:
             if str(self._source) != str(repository):
-                repository.take(layer, self._source, lambda here: progress(sent + here, total))
+                repository.blobs.take(layer, self._source.blobs, lambda here: progress(sent + here, total))
             return layer
 
         for digest, layer in layers.items():
-            self._layers.place(digest, repository, partial(take, layer))
+            self._layers.place(digest, repository.blobs, partial(take, layer))
             sent += layer.size
             progress(sent, total)
         config = Descriptor(digest_of(self._config), len(self._config), OCI_CONFIG)
-        repository.upload(config, lambda: [self._config])
+        repository.blobs.upload(config, lambda: [self._config])
         return self._manifest
 
 
@@ -106,7 +106,7 @@ def stamped(source: Repository, tag: str, version: Version, layers: Layers) -> R
             f"{source}:{tag} is an index of images for several platforms, which can't be given another version.",
             hint="Build and push the version itself.",
         )
-    config = source.blob(manifest.config)
+    config = source.blobs.read(manifest.config)
     try:
         fresh = _with_version(config, str(version))
     except msgspec.DecodeError as error:

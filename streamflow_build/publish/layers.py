@@ -8,15 +8,15 @@ from concurrent.futures import Future
 
 import msgspec
 
+from streamflow_build.registry.blobs import Blobs
 from streamflow_build.registry.manifest import Descriptor
-from streamflow_build.registry.repository import Repository
 
 
 class Placed(msgspec.Struct, frozen=True):
-    """A layer that is in a repository, as it is stored there."""
+    """A layer among the blobs of a repository, as it is stored there."""
 
     layer: Descriptor
-    repository: Repository
+    blobs: Blobs
 
 
 class Layers:
@@ -39,7 +39,7 @@ class Layers:
         with self._lock:
             return frozenset(self._placed)
 
-    def place(self, name: str, repository: Repository, send: Callable[[], Descriptor]) -> Descriptor:
+    def place(self, name: str, blobs: Blobs, send: Callable[[], Descriptor]) -> Descriptor:
         """Have a layer in a repository: the first who wants it sends it, the others wait, and take it from there.
 
         Where it can't be sent, the next sends it himself. Raises what ``send`` raises, and RegistryError.
@@ -49,16 +49,16 @@ class Layers:
             with self._lock:
                 there = self._placed.setdefault(name, mine)
             if there is mine:
-                return self._sent(name, repository, send, mine)
+                return self._sent(name, blobs, send, mine)
             if (placed := there.result()) is not None:
-                if str(placed.repository) != str(repository):
-                    repository.take(placed.layer, placed.repository)
+                if str(placed.blobs) != str(blobs):
+                    blobs.take(placed.layer, placed.blobs)
                 return placed.layer
 
     def _sent(
         self,
         name: str,
-        repository: Repository,
+        blobs: Blobs,
         send: Callable[[], Descriptor],
         outcome: Future[Placed | None],
     ) -> Descriptor:
@@ -69,5 +69,5 @@ class Layers:
                 del self._placed[name]
             outcome.set_result(None)
             raise
-        outcome.set_result(Placed(layer, repository))
+        outcome.set_result(Placed(layer, blobs))
         return layer

@@ -24,6 +24,7 @@ from streamflow_build.plan.publish import PublishGoal, staying
 from streamflow_build.publish.candidate import Source
 from streamflow_build.publish.observer import PublishObserver
 from streamflow_build.publish.tags import Found, check_whole, look, look_again, put_tags, still_missing
+from streamflow_build.registry.blobs import Blobs
 from streamflow_build.registry.client import Registry
 from streamflow_build.registry.manifest import Manifest
 from streamflow_build.registry.repository import Repository
@@ -103,9 +104,9 @@ class _Run:
 
     def check_writable(self, found: tuple[Found, ...]) -> None:
         """See that the user may write where something is missing, while the source gets ready to send it."""
-        where = tuple(each.repository for each in found if each.manifest is None)
+        where = tuple(each.repository.blobs for each in found if each.manifest is None)
         try:
-            together(Repository.check_writable, where, jobs=self._jobs, stop=self._stop, left=interrupted)
+            together(Blobs.check_writable, where, jobs=self._jobs, stop=self._stop, left=interrupted)
         except RegistryError:
             self._source.cancel()
             raise

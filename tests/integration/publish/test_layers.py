@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -112,20 +112,42 @@ def test_a_promotion_makes_a_lost_configuration_anew_and_tells_of_a_lost_layer(
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("which", [-2, -1], ids=["a layer", "a configuration"])
-def test_what_the_registry_has_nothing_of_but_the_name(
-    which: int, built_here: Shop, registry: Process, clients: Clients
+def spoil(file: Path) -> None:
+    """Another content of the same length."""
+    file.write_bytes(bytes(file.stat().st_size))
+
+
+def empty(file: Path) -> None:
+    os.truncate(file, 0)
+
+
+@pytest.mark.parametrize(
+    ("which", "damage"),
+    [(-2, empty), (-1, empty), (-1, spoil)],
+    ids=["no layer", "no configuration", "another configuration"],
+)
+def test_what_the_registry_has_only_by_its_name(
+    which: int,
+    damage: Callable[[Path], None],
+    built_here: Shop,
+    registry: Process,
+    clients: Clients,
 ) -> None:
     pushed(built_here, registry.host)
     blob = blobs(clients, built_here, registry.host, "v1.0.0")["beta"][which]
     file = stored(registry, blob)
     size = file.stat().st_size
-    os.truncate(file, 0)
+    said = f"it has 0 bytes of {size}" if which != -1 else "its content is of another digest"
+    damage(file)
 
     done = built_here.run("push", f"{registry.host}/team")
 
     assert done.returncode == 6
-    assert f"/{built_here.name}-beta@{blob} is damaged: it has 0 bytes of {size}.\n" in done.stderr
+    assert f"/{built_here.name}-beta@{blob} is damaged: {said}.\n" in done.stderr
+
+    file.unlink()
+    pushed(built_here, registry.host)
+    whole(clients, built_here, registry.host, "v1.0.0")
 
 
 def test_a_layer_that_the_registry_cut_short(built_here: Shop, registry: Process, clients: Clients) -> None:

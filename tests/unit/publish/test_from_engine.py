@@ -45,15 +45,12 @@ class Containerd(Giving):
         return EngineInfo(version="28.0.0", cpus=2, store="containerd")
 
 
-class FakeRepository:
-    """Keeps what it gets, and refuses a manifest of which something is missing, as registries do."""
-
-    registry = SimpleNamespace(patience=SimpleNamespace(end=lambda: None))
+class FakeBlobs(dict[str, bytes]):
+    """Keeps what it gets, by its digest."""
 
     def __init__(self, name: str) -> None:
+        super().__init__()
         self._name = name
-        self.blobs: dict[str, bytes] = {}
-        self.manifests: dict[str, Manifest] = {}
         self.sent: list[str] = []
         self.streamed: list[str] = []
 
@@ -61,13 +58,12 @@ class FakeRepository:
         return self._name
 
     def holds(self, name: str) -> bool:
-        return name in self.blobs
+        return name in self
 
-    def blob(self, descriptor: Descriptor) -> bytes:
-        return self.blobs[descriptor.digest]
-
-    def manifest(self, reference: str) -> Manifest | None:
-        return self.manifests.get(reference)
+    def read(self, descriptor: Descriptor) -> bytes:
+        if descriptor.digest not in self:
+            raise RegistryError(f"There is no {descriptor.digest}.")
+        return self[descriptor.digest]
 
     def upload(
         self,
@@ -77,12 +73,12 @@ class FakeRepository:
         *,
         missing: bool = False,
     ) -> None:
-        assert not missing or descriptor.digest not in self.blobs
-        if descriptor.digest not in self.blobs:
-            self.blobs[descriptor.digest] = b"".join(content())
+        assert not missing or descriptor.digest not in self
+        if descriptor.digest not in self:
+            self[descriptor.digest] = b"".join(content())
             self.sent.append(descriptor.digest)
-        assert digest(self.blobs[descriptor.digest]) == descriptor.digest
-        assert len(self.blobs[descriptor.digest]) == descriptor.size
+        assert digest(self[descriptor.digest]) == descriptor.digest
+        assert len(self[descriptor.digest]) == descriptor.size
 
     def stream(
         self,
@@ -96,12 +92,25 @@ class FakeRepository:
             progress(len(sent))
         described = whole()
         assert (digest(sent), len(sent)) == (described.digest, described.size)
-        self.blobs[described.digest] = sent
+        self[described.digest] = sent
         self.streamed.append(described.digest)
         return described
 
-    def take(self, descriptor: Descriptor, source: FakeRepository) -> None:
-        self.blobs[descriptor.digest] = source.blobs[descriptor.digest]
+    def take(self, descriptor: Descriptor, source: FakeBlobs) -> None:
+        self[descriptor.digest] = source[descriptor.digest]
+
+
+class FakeRepository:
+    """Refuses a manifest of which something is missing, as registries do."""
+
+    registry = SimpleNamespace(patience=SimpleNamespace(end=lambda: None))
+
+    def __init__(self, name: str) -> None:
+        self.blobs = FakeBlobs(name)
+        self.manifests: dict[str, Manifest] = {}
+
+    def manifest(self, reference: str) -> Manifest | None:
+        return self.manifests.get(reference)
 
     def put(self, reference: str, manifest: Manifest) -> None:
         wanted = {each.digest for each in (*manifest.layers, *filter(None, [manifest.config]))}
@@ -182,7 +191,7 @@ def test_layers_of_the_newest_version_are_neither_packed_nor_sent() -> None:
 
     assert made.layers[0] == layers[0]
     own = b"".join(packed([TWO]))
-    assert sorted(repository.sent + repository.streamed) == sorted([digest(own), digest(content)])
+    assert sorted(repository.blobs.sent + repository.blobs.streamed) == sorted([digest(own), digest(content)])
     with pytest.raises(EngineError, match="gave out an image without"):
         source._spool.blob(digest(BASE))
 
@@ -209,13 +218,8 @@ def test_an_earlier_version_whose_configuration_does_not_fit(before: bytes) -> N
 
 
 def test_an_earlier_version_that_the_registry_lost_in_part() -> None:
-    class Losing(FakeRepository):
-        def blob(self, descriptor: Descriptor) -> bytes:
-            raise RegistryError(f"There is no {descriptor.digest}.")
-
     content, before = config(BASE), config(ONE)
-    repository = Losing("r/web")
-    repository.blobs[digest(before)] = before
+    repository = FakeRepository("r/web")
     repository.manifests["v1.0.0"] = image_manifest(Descriptor(digest(before), len(before), OCI_CONFIG), ())
     source = EngineImages(Giving(*files(BASE, content)), {"web": image(digest(content), BASE)}, GOAL, jobs=1)
 
@@ -239,8 +243,8 @@ def test_what_an_earlier_run_sent_of_the_image_is_not_sent_again() -> None:
     made = source.images["web"].send(repository, unseen)
 
     assert made.layers[0].digest == digest(sent)
-    assert repository.sent == [digest(b"".join(packed([ONE])))]
-    assert repository.streamed == []
+    assert repository.blobs.sent == [digest(b"".join(packed([ONE])))]
+    assert repository.blobs.streamed == []
 
 
 def test_an_earlier_run_that_sent_another_image() -> None:
@@ -260,8 +264,8 @@ def test_an_earlier_run_that_sent_another_image() -> None:
     source.images["one"].send(one, unseen)
     source.images["two"].send(two, unseen)
 
-    assert digest(sent) not in one.sent + two.sent
-    assert one.streamed + two.streamed == []
+    assert digest(sent) not in one.blobs.sent + two.blobs.sent
+    assert one.blobs.streamed + two.blobs.streamed == []
 
 
 def test_a_layer_that_the_registry_lost_is_sent() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -30,15 +31,13 @@ class Holding:
 
     def __init__(self, config: bytes) -> None:
         self._config = config
+        self.blobs = SimpleNamespace(read=lambda _: config)
 
     def __str__(self) -> str:
         return "r/web"
 
     def manifest(self, _: str) -> Manifest:
         return image_manifest(Descriptor(digest(self._config), len(self._config), OCI_CONFIG), ())
-
-    def blob(self, _: Descriptor) -> bytes:
-        return self._config
 
 
 def made(config: bytes) -> RegistryImage:

@@ -18,8 +18,8 @@ LAYER = Descriptor("sha256:" + "a" * 64, 10, OCI_LAYER)
 SECONDS = 10
 
 
-class FakeRepository:
-    """Notes which layers are sent to it, and which it takes from where."""
+class FakeBlobs:
+    """Notes which layers are sent there, and which are taken from where."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -29,7 +29,7 @@ class FakeRepository:
     def __str__(self) -> str:
         return self._name
 
-    def take(self, layer: Descriptor, source: FakeRepository) -> None:
+    def take(self, layer: Descriptor, source: FakeBlobs) -> None:
         self.taken.append((layer, str(source)))
 
     def send(self) -> Descriptor:
@@ -40,7 +40,7 @@ class FakeRepository:
 class Sender:
     """Sending to a repository that lasts until it is told how it ends."""
 
-    def __init__(self, repository: FakeRepository) -> None:
+    def __init__(self, repository: FakeBlobs) -> None:
         self._repository = repository
         self._end: Future[None] = Future()
         self.begun = threading.Event()
@@ -82,7 +82,7 @@ def contest(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Contest]]
     monkeypatch.setattr(Waited, "waiting", threading.Semaphore(0))
     monkeypatch.setattr(module, "Future", Waited)
 
-    def begin(layers: Layers, one: FakeRepository, *others: FakeRepository) -> Contest:
+    def begin(layers: Layers, one: FakeBlobs, *others: FakeBlobs) -> Contest:
         sender = Sender(one)
         first = pool.submit(layers.place, "x", one, sender)
         assert sender.begun.wait(SECONDS)
@@ -96,7 +96,7 @@ def contest(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Contest]]
 
 
 def test_the_second_takes_it_from_the_first(contest: Callable[..., Contest]) -> None:
-    layers, one, two = Layers(), FakeRepository("r/one"), FakeRepository("r/two")
+    layers, one, two = Layers(), FakeBlobs("r/one"), FakeBlobs("r/two")
     begun = contest(layers, one, two)
     assert not two.taken
 
@@ -108,7 +108,7 @@ def test_the_second_takes_it_from_the_first(contest: Callable[..., Contest]) -> 
 
 
 def test_where_the_first_fails_the_second_sends_it_himself(contest: Callable[..., Contest]) -> None:
-    layers, one, two, three = Layers(), *(FakeRepository(f"r/{n}") for n in ("one", "two", "three"))
+    layers, one, two, three = Layers(), *(FakeBlobs(f"r/{n}") for n in ("one", "two", "three"))
     begun = contest(layers, one, two)
 
     begun.sender.fails(RegistryError("refused"))
@@ -123,8 +123,8 @@ def test_where_the_first_fails_the_second_sends_it_himself(contest: Callable[...
 
 
 def test_of_many_who_wait_one_sends_it(contest: Callable[..., Contest]) -> None:
-    layers, one = Layers(), FakeRepository("r/one")
-    others = [FakeRepository(f"r/{number}") for number in range(5)]
+    layers, one = Layers(), FakeBlobs("r/one")
+    others = [FakeBlobs(f"r/{number}") for number in range(5)]
     begun = contest(layers, one, *others)
 
     begun.sender.fails(RegistryError("refused"))
@@ -136,15 +136,15 @@ def test_of_many_who_wait_one_sends_it(contest: Callable[..., Contest]) -> None:
 
 
 def test_the_same_repository_needs_nothing_more() -> None:
-    layers, one = Layers(), FakeRepository("r/one")
-    for again in (one, one, FakeRepository("r/one")):
+    layers, one = Layers(), FakeBlobs("r/one")
+    for again in (one, one, FakeBlobs("r/one")):
         assert layers.place("x", again, again.send) == LAYER
         assert not again.taken
     assert one.sent == 1
 
 
 def test_a_layer_that_was_there_before_is_not_sent() -> None:
-    layers, one, two = Layers(), FakeRepository("r/one"), FakeRepository("r/two")
+    layers, one, two = Layers(), FakeBlobs("r/one"), FakeBlobs("r/two")
     layers.note("x", Placed(LAYER, one))
     layers.note("x", Placed(LAYER, two))  # the first word counts
     assert layers.names == {"x"}
@@ -156,7 +156,7 @@ def test_a_layer_that_was_there_before_is_not_sent() -> None:
 
 
 def test_other_layers_are_not_waited_for() -> None:
-    layers, one, two = Layers(), FakeRepository("r/one"), FakeRepository("r/two")
+    layers, one, two = Layers(), FakeBlobs("r/one"), FakeBlobs("r/two")
     sender = Sender(one)
     with ThreadPoolExecutor() as pool:
         first = pool.submit(layers.place, "x", one, sender)

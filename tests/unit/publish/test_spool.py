@@ -21,8 +21,8 @@ from streamflow_build.errors import EngineError, Interrupted, RegistryError
 from streamflow_build.publish import spool as module
 from streamflow_build.publish.blob import Blob
 from streamflow_build.publish.spool import Export, Spool
+from streamflow_build.registry.blobs import CHUNK
 from streamflow_build.registry.manifest import OCI_CONFIG, OCI_LAYER, Descriptor
-from streamflow_build.registry.repository import CHUNK
 
 from .giving import Giving, digest, path
 
