@@ -157,13 +157,7 @@ class Deployed:
 @pytest.fixture
 def deployed(shop_here: Shop) -> Iterator[Deployed]:
     """The project with an environment for development and one for releases, and nothing built yet."""
-    head, _, _ = DOCKERFILE.rpartition("CMD")
-    shop_here.write("templates/docker/Dockerfile.j2", head + STAYS)
-    shop_here.write("templates/probe.j2", NO_PROBE)
-    made = Deployed(shop_here, dict(zip(SERVICES, free_ports(len(SERVICES)), strict=True)))
-    made.configure()
-    yield made
-    made.clean()
+    yield from _made(shop_here)
 
 
 @pytest.fixture
@@ -171,3 +165,21 @@ def built(deployed: Deployed) -> Deployed:
     """The same, built as v1.0.0."""
     deployed.shop.report("v1.0.0")
     return deployed
+
+
+@pytest.fixture
+def built_anywhere(shop: Shop) -> Iterator[Deployed]:
+    """The same on either image store."""
+    yield from _made(shop, "v1.0.0")
+
+
+def _made(shop: Shop, version: str | None = None) -> Iterator[Deployed]:
+    head, _, _ = DOCKERFILE.rpartition("CMD")
+    shop.write("templates/docker/Dockerfile.j2", head + STAYS)
+    shop.write("templates/probe.j2", NO_PROBE)
+    made = Deployed(shop, dict(zip(SERVICES, free_ports(len(SERVICES)), strict=True)))
+    made.configure()
+    if version is not None:
+        shop.report(version)
+    yield made
+    made.clean()

@@ -43,22 +43,24 @@ def published(container: dict[str, Any]) -> dict[str, list[tuple[str, str]]]:
     }
 
 
-def test_a_release_runs_by_its_digests(built: Deployed, registry: Process, clients: Clients) -> None:
-    pushed(built.shop, registry.host)
-    images = {service: built.shop.inspected(service)["Id"] for service in SERVICES}
-    built.forget()
+def test_a_release_runs_by_its_digests(built_anywhere: Deployed, registry: Process, clients: Clients) -> None:
+    pushed(built_anywhere.shop, registry.host)
+    images = {service: built_anywhere.shop.inspected(service)["Id"] for service in SERVICES}
+    built_anywhere.forget()
 
-    containers = built.up("staging")
+    containers = built_anywhere.up("staging")
 
-    told = json.loads((built.shop.folder / ".streamflow/release.json").read_text())["registries"][0]["images"]
+    told = json.loads((built_anywhere.shop.folder / ".streamflow/release.json").read_text())["registries"][0][
+        "images"
+    ]
     digests = {image["service"]: image["digest"] for image in told}
     for service in SERVICES:
-        name = f"{registry.host}/team/{built.shop.name}-{service}"
+        name = f"{registry.host}/team/{built_anywhere.shop.name}-{service}"
         assert digests[service] == clients.crane("digest", f"{name}:v1.0.0")
         assert containers[service]["Config"]["Image"].startswith(f"{name}:")
         assert containers[service]["Config"]["Image"].endswith(f"@{digests[service]}")
         assert containers[service]["Image"] == images[service]
-        assert built.said("staging", service) == f"{service} of {built.shop.name}"
+        assert built_anywhere.said("staging", service) == f"{service} of {built_anywhere.shop.name}"
 
 
 def test_what_would_run_is_printed(built: Deployed, registry: Process) -> None:
