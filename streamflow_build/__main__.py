@@ -87,8 +87,11 @@ def _drop(stream: TextIO) -> None:
 
 
 def _say(error: StreamflowError | Interrupted) -> int:
+    from streamflow_build.report.text import harmless  # noqa: PLC0415 - only where something went wrong
+
     try:
-        print(f"streamflow-build: {error}", file=sys.stderr, flush=True)  # noqa: T201 - this is the program's voice
+        # It may quote a registry, an engine or a file.
+        print(harmless(f"streamflow-build: {error}"), file=sys.stderr, flush=True)  # noqa: T201 - the program's voice
     except OSError:
         # Nobody can be told; the exit code tells the rest.
         _drop(sys.stderr)

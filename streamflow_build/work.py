@@ -29,9 +29,8 @@ def together(
     """The work's result for each item, in their order; at most ``jobs`` threads are at it, and begin in that order.
 
     When the user interrupts, ``stop`` is called and must make all work end; what it results in then counts. Work that
-    doesn't end, since what it waits for answers nothing any more, ends with the process, and ``left`` says what counts
-    for it. Raises what the work raises, once all of it has ended. Only the main thread may call it, for signals come
-    there.
+    is still stuck some seconds later is abandoned to the end of the process, and ``left`` gives its result. Raises what
+    the work raises, once all of it has ended. Only the main thread may call it, for signals come there.
     """
     pool = ThreadPoolExecutor(max_workers=jobs, thread_name_prefix="work")
     futures: list[Future[R]] = []

@@ -114,7 +114,7 @@ class Daemon:
             )
         said = _tail(self.log) or "(it is empty)"
         return (
-            f"The end of {self.log}:\n{said}\nMend what it names and run "
+            f"The end of {self.log}:\n{said}\nFix what it names and run "
             "`scripts/engine start` again, or install Docker Engine 23 or newer yourself and point DOCKER_HOST at it."
         )
 
@@ -177,7 +177,7 @@ class Daemon:
         return Resolver(self.run, self._program("dnsmasq"))
 
     def _name_server(self, chosen: network.Network, environment: dict[str, str]) -> dict[str, object]:
-        """The setting that makes containers ask a name server of their own; none where it can't be had."""
+        """The setting that makes containers ask a name server of their own; none where it is not available."""
         try:
             self._resolver.start(chosen.host, environment)
         except SetupError as error:

@@ -102,7 +102,7 @@ class Packages:
         """Unpack packages, and what they need that this machine lacks, into a new directory.
 
         `testing` come from Debian testing where this machine runs a stable Debian. The directory
-        appears complete or not at all. Raises SetupError when something can't be had.
+        appears complete or not at all. Raises SetupError when something is not available.
         """
         from_testing = testing if self._adds_testing() else ()
         self._configure(from_testing)

@@ -90,10 +90,10 @@ def _deployed(
 
 def _compare(project: "Project", deployed: "Deployment") -> None:
     """Tell where the images and streamflow.yaml are of two commits."""
-    from streamflow_build.plan.origin import origin
+    from streamflow_build.plan.origin import revision
     from streamflow_build.report.text import harmless
 
-    here = origin(project.root).revision
+    here = revision(project.root)
     if deployed.commit and here and here != deployed.commit:
         typer.echo(
             f"note: the images are of commit {harmless(deployed.commit)}, and {project.file}, which says their ports, "

@@ -70,11 +70,14 @@ def images(  # noqa: PLR0913, PLR0917 - these are the command's options
     started = time.monotonic()
     from streamflow_build.config import load
     from streamflow_build.plan.images import check_goal
+    from streamflow_build.publish import release_file
     from streamflow_build.report.run import Manner
 
     if push:
         _check_push(version, registry, only, dry_run=dry_run)
     project = load(context.obj)
+    if push:
+        release_file.check_writable(project.root / release_file.FILE)
     manner = Manner(quiet=quiet, json=as_json)
     goal = _goal(project, project.select(tuple(only or ())), version, registry, no_cache)
     check_goal(goal)
@@ -83,8 +86,8 @@ def images(  # noqa: PLR0913, PLR0917 - these are the command's options
         return
     report, cause = _carry_out(project, goal, manner, jobs=jobs, started=started)
     _judge(report, cause, strict_sizes)
-    if push and goal.registry is not None:
-        _push(project, goal, manner)
+    if push and version is not None and goal.registry is not None:
+        _push(project, goal.registry, version, manner)
 
 
 def _check_push(version: str | None, registry: str | None, only: list[str] | None, *, dry_run: bool) -> None:
@@ -101,13 +104,13 @@ def _check_push(version: str | None, registry: str | None, only: list[str] | Non
         )
 
 
-def _push(project: "Project", goal: "Goal", manner: "Manner") -> None:
+def _push(project: "Project", registry: str, version: str, manner: "Manner") -> None:
     from streamflow_build.cli.push import push_images
 
     push_images(
         project,
-        goal.registry or "",
-        None if goal.version is None else goal.version.typed,
+        registry,
+        version,
         force=False,
         jobs=len(project.services),
         given=None,
@@ -177,7 +180,12 @@ def _read(project: "Project", goal: "Goal") -> "tuple[tuple[Artefact, ...], dict
 
     derived = build_files(project)
     texts = {artefact.path: artefact.text for artefact in derived}
-    return derived, materials(project, goal.services, texts, os.environ), origin(project.root)
+    return derived, materials(project, goal.services, texts, os.environ), origin(project.root, _sources(goal))
+
+
+def _sources(goal: "Goal") -> tuple[str, ...]:
+    found = {path for service in goal.services for path in (*service.sources, service.requirements) if path}
+    return tuple(sorted(found))
 
 
 def _goal(

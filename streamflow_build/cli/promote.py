@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from streamflow_build.model.version import Version
     from streamflow_build.registry.client import Registry
     from streamflow_build.registry.retry import Patience
+    from streamflow_build.report.clean import Mask
 
 
 def promote(  # noqa: PLR0913, PLR0917 - these are the command's options
@@ -68,6 +69,7 @@ def promote(  # noqa: PLR0913, PLR0917 - these are the command's options
     from streamflow_build.publish.run import publish
     from streamflow_build.registry.credentials import passwords
     from streamflow_build.registry.retry import Patience
+    from streamflow_build.report.clean import Mask
     from streamflow_build.report.publish import observing
     from streamflow_build.report.run import Manner
 
@@ -83,10 +85,13 @@ def promote(  # noqa: PLR0913, PLR0917 - these are the command's options
     jobs = jobs or len(project.services)
     given = given_credentials(username, password_stdin)
     names = tuple(service.name for service in project.services)
-    secrets, manner = passwords(given, os.environ), Manner(quiet=quiet, json=as_json)
+    mask, manner = Mask(passwords(given, os.environ)), Manner(quiet=quiet, json=as_json)
     with (
-        observing(names, secrets, manner, sys.stdout, sys.stderr) as observer,
-        _both(project, there, goal.registry, given, Patience(observer.note), jobs) as (origin, destination),
+        observing(names, mask, manner, sys.stdout, sys.stderr) as observer,
+        _both(project, there, goal.registry, given, Patience(observer.note), mask, jobs) as (
+            origin,
+            destination,
+        ),
     ):
         make_repositories(project, goal)
         report, cause = publish(
@@ -108,15 +113,16 @@ def _both(  # noqa: PLR0913, PLR0917 - what it takes to open a registry, and whe
     target: str,
     given: "Credentials | None",
     patience: "Patience",
+    mask: "Mask",
     jobs: int,
 ) -> "Iterator[tuple[Registry, Registry]]":
     """The registry where the images are, and that where they go; one where both are the same."""
-    with closing(opened(project, target, given, patience, jobs=jobs)) as destination:
+    with closing(opened(project, target, given, patience, mask, jobs=jobs)) as destination:
         destination.reach()
         if there.partition("/")[0] == destination.host:
             yield destination, destination
             return
-        with closing(opened(project, there, None, patience, jobs=jobs)) as origin:
+        with closing(opened(project, there, None, patience, mask, jobs=jobs)) as origin:
             origin.reach()
             yield origin, destination
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from streamflow_build.plan.publish import PublishGoal
     from streamflow_build.registry.client import Registry
     from streamflow_build.registry.retry import Patience
+    from streamflow_build.report.clean import Mask
 
 Force = Annotated[
     bool, typer.Option("--force", help="Overwrite a full version that is there with other content.")
@@ -51,27 +52,47 @@ def given_credentials(username: str | None, password_stdin: bool) -> "Credential
             f"{has} is given without {lacks}.",
             hint="Give both: … --username me --password-stdin < password.txt",
         )
-    password = sys.stdin.read().rstrip("\r\n")
-    if not password:
-        raise UsageError(
-            "There is no password on standard input.", hint="Give it: … --password-stdin < password.txt"
-        )
-    return Credentials(username, password)
+    how = "Give it: … --password-stdin < password.txt"
+    try:
+        # Python has no stream where the caller closed it.
+        password = b"" if sys.stdin is None else sys.stdin.buffer.read()
+        word = password.decode().rstrip("\r\n")
+    except OSError as error:
+        raise UsageError(f"Standard input can't be read: {error.strerror}.", hint=how) from None
+    except UnicodeDecodeError:
+        raise UsageError("The password on standard input is no UTF-8 text.", hint=how) from None
+    if not word:
+        raise UsageError("There is no password on standard input.", hint=how)
+    return Credentials(username, word)
 
 
-def opened(
-    project: "Project", prefix: str, given: "Credentials | None", patience: "Patience", *, jobs: int
+def opened(  # noqa: PLR0913 - what it takes to open a registry
+    project: "Project",
+    prefix: str,
+    given: "Credentials | None",
+    patience: "Patience",
+    mask: "Mask",
+    *,
+    jobs: int,
 ) -> "Registry":
-    """The registry of a host and namespace, with the user's credentials for it; it is closed by the caller."""
+    """The registry of a host and namespace, with the user's credentials for it; it is closed by the caller.
+
+    The mask learns the password once it is known.
+    """
     from streamflow_build.engine.credentials import credentials
     from streamflow_build.registry.client import Registry
     from streamflow_build.registry.credentials import chosen
 
     host = prefix.partition("/")[0]
     name = next((known.name for known in project.registries if known.url == prefix), None)
-    return Registry(
-        host, chosen(given, name, os.environ, lambda: credentials(host)), patience, connections=jobs
-    )
+    ask = chosen(given, name, os.environ, lambda: credentials(host))
+
+    def learned() -> "Credentials":
+        found = ask()
+        mask.learn(found.password.encode())
+        return found
+
+    return Registry(host, learned, patience, connections=jobs)
 
 
 def make_repositories(project: "Project", goal: "PublishGoal") -> None:

@@ -109,6 +109,7 @@ def push_images(  # noqa: PLR0913 - these are the command's options
     from streamflow_build.publish.run import publish
     from streamflow_build.registry.credentials import passwords
     from streamflow_build.registry.retry import Patience
+    from streamflow_build.report.clean import Mask
     from streamflow_build.report.publish import observing
 
     file = output or project.root / release_file.FILE
@@ -118,10 +119,10 @@ def push_images(  # noqa: PLR0913 - these are the command's options
             project.services, version_of(project, engine, version), project.tags, registry, force
         )
         source = EngineImages(engine, images_of(goal, engine), goal, jobs=jobs)
-        secrets = passwords(given, os.environ)
+        mask = Mask(passwords(given, os.environ))
         with (
-            observing(tuple(source.images), secrets, manner, sys.stdout, sys.stderr) as observer,
-            closing(opened(project, registry, given, Patience(observer.note), jobs=jobs)) as there,
+            observing(tuple(source.images), mask, manner, sys.stdout, sys.stderr) as observer,
+            closing(opened(project, registry, given, Patience(observer.note), mask, jobs=jobs)) as there,
         ):
             there.reach()
             make_repositories(project, goal)

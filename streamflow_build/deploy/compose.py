@@ -22,13 +22,14 @@ _OBTAIN = "Install the Compose plugin, 2.24.4 or newer: https://docs.docker.com/
 # What these do concerns containers that are there, whatever a release says.
 _OF_WHAT_RUNS = {
     *("attach", "cp", "down", "events", "exec", "images", "kill", "logs", "ls", "pause", "port", "ps"),
-    *("restart", "rm", "start", "stats", "stop", "top", "unpause", "version", "volumes", "wait"),
+    *("help", "restart", "rm", "start", "stats", "stop", "top", "unpause", "version", "volumes", "wait"),
 }
 # What follows these belongs to them, and is no command.
 _WITH_A_VALUE = {
     *("--ansi", "--env-file", "--file", "-f", "--parallel", "--profile", "--progress"),
     *("--project-directory", "--project-name", "-p"),
 }
+_HELP = {"--help", "-h"}
 
 
 def starts_something(arguments: tuple[str, ...]) -> bool:
@@ -37,6 +38,8 @@ def starts_something(arguments: tuple[str, ...]) -> bool:
     for word in words:
         if word in _WITH_A_VALUE:
             next(words, None)
+        elif word in _HELP:
+            return False
         elif not word.startswith("-"):
             return word not in _OF_WHAT_RUNS
     return True
@@ -113,7 +116,7 @@ class Compose(msgspec.Struct, frozen=True):
         return {name: value for name, equals, value in pairs if equals} | dict(os.environ)
 
     def run(self, arguments: tuple[str, ...], unless_set: Mapping[str, str]) -> NoReturn:
-        """Become it, so that it has the terminal, the signals and the exit code. Raises EngineError.
+        """Replace this process by it, which so gets the terminal, the signals and the exit code. Raises EngineError.
 
         Its environment is this process's, with what of ``unless_set`` is not there, or is empty.
         """

@@ -70,7 +70,7 @@ def check_configuration() -> None:
         return
     raise EngineError(
         f"Docker's configuration {place} is broken: {fault}.",
-        hint="Mend the file, or move it away and run `docker login` again.",
+        hint="Fix the file, or move it away and run `docker login` again.",
     )
 
 
@@ -98,7 +98,7 @@ def credentials(host: str) -> Credentials:
     except (DockerException, OSError, ValueError, AttributeError, TypeError, KeyError) as error:
         raise RegistryError(
             f"Docker's configuration has no usable credentials for {host}: {error}",
-            hint=f"Run `docker login {host}`, or mend ~/.docker/config.json.",
+            hint=f"Run `docker login {host}`, or fix ~/.docker/config.json.",
         ) from error
     found = {key.lower(): value for key, value in (entry or {}).items()}
     if token := found.get("identitytoken"):

@@ -30,9 +30,9 @@ _CAUSES = (
     ),
     _Cause(
         re.compile(r"failed to resolve source metadata for (?P<base>\S+): (?P<words>.*)", re.DOTALL),
-        lambda found: f"The base image {familiar(found['base'])} can't be had: {found['words'].strip()}",
+        lambda found: f"The base image {familiar(found['base'])} is not available: {found['words'].strip()}",
         "Check its name, that the engine reaches its registry, and `docker login`; `mirrors:` in "
-        "streamflow.yaml names another place to have it from.",
+        "streamflow.yaml names another source for it.",
     ),
     _Cause(
         re.compile(r'failed to calculate checksum of ref \S+: "(?P<path>[^"]*)": not found'),

@@ -81,7 +81,7 @@ class FakeEngine:
         self._answer()
         if reference not in self._registry:
             where = f" through the mirror {mirror}" if mirror else ""
-            raise RegistryError(f"The image {reference} can't be had{where}: not found")
+            raise RegistryError(f"The image {reference} is not available{where}: not found")
         image = self._registry[reference]
         observer("layer", image.size, image.size)
         with self._lock:
@@ -193,7 +193,7 @@ class _Build:
             base = self._engine.image(words[1])
             if base is None:
                 raise StepFailed(
-                    f"The base image {words[1]} can't be had: not found", dockerfile_line=instruction.line
+                    f"The base image {words[1]} is not available: not found", dockerfile_line=instruction.line
                 )
             self._key, self.layers = base.id, self._engine.history(base.id)
         self._stages.add(words[-1])

@@ -101,7 +101,7 @@ class StepFailed(BuildError):  # noqa: N818 - what happened, as events are named
     """A build failed; the attributes say where.
 
     ``step`` is BuildKit's name of the failed step, or None where the build failed outside any step (a
-    Dockerfile that doesn't parse, a base image that can't be had). ``dockerfile_line`` is 1-based, None where
+    Dockerfile that doesn't parse, a base image that is not available). ``dockerfile_line`` is 1-based, None where
     it is unknown. ``output`` holds the last lines that the failed step printed, at most 30.
     """
 
@@ -145,7 +145,7 @@ class Engine(Protocol):
     def pull(self, reference: str, *, mirror: str | None, observer: PullObserver) -> Image:
         """Get an image from its registry, or from ``mirror`` (host and path prefix) under its own name.
 
-        Uses the credentials of Docker's own configuration. Raises RegistryError when it can't be had.
+        Uses the credentials of Docker's own configuration. Raises RegistryError when it is not available.
         """
 
     def build(self, request: BuildRequest, observer: BuildObserver) -> Built:

@@ -15,7 +15,7 @@ from streamflow_build.model.credentials import Credentials
 
 
 def pull(connection: Connection, reference: str, mirror: str | None, observer: PullObserver) -> None:
-    """Get an image; raises RegistryError when it can't be had."""
+    """Get an image; raises RegistryError when it is not available."""
     if mirror is None or "@" in reference:
         # A digest can't be set as a name: such an image is had under its own name or not at all.
         _fetch(connection, reference, reference, observer)
@@ -61,7 +61,7 @@ def _fetch(connection: Connection, source: str, reference: str, observer: PullOb
 def _unavailable(reference: str, source: str, host: str, words: str) -> RegistryError:
     through = "" if source == reference else f" through the mirror {source}"
     return RegistryError(
-        f"The image {reference} can't be had{through}: {words}",
+        f"The image {reference} is not available{through}: {words}",
         hint=f"Check its name, that {host} can be reached from the engine, and `docker login {host}`; "
-        "`mirrors:` in streamflow.yaml names another place to have it from.",
+        "`mirrors:` in streamflow.yaml names another source for it.",
     )

@@ -47,7 +47,7 @@ def get_bases(
 ) -> Bases:
     """Each base that the services stand on: as the engine has it, else pulled, by its registry's mirror.
 
-    A base is looked up and pulled once, however many services stand on it; one that can't be had is given
+    A base is looked up and pulled once, however many services stand on it; one that is not available is given
     as its error. Raises EngineError.
     """
     mirrors = dict(project.mirrors)

@@ -13,6 +13,3 @@ class Credentials(NamedTuple):
 
     def __repr__(self) -> str:
         return f"Credentials(user={self.user!r})"
-
-
-NOBODY = Credentials("", "")

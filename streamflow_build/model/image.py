@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+OCI = "org.opencontainers.image"
+"""The prefix of the labels of the OCI image specification, annotations.md."""
 LABEL_FINGERPRINT = "org.streamflow.fingerprint"
 LABEL_INPUTS = "org.streamflow.inputs"
 LABEL_STAND_IN = "org.streamflow.stand-in"

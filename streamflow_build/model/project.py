@@ -106,6 +106,11 @@ class Service(msgspec.Struct, frozen=True):
     environment: tuple[Variable, ...] = ()
 
     @property
+    def dockerfile(self) -> str:
+        """Where its Dockerfile is."""
+        return f"docker/{self.name}/Dockerfile"
+
+    @property
     def latest(self) -> str:
         """What the image is called that was built last, whatever its version."""
         return f"{self.image}:{tags_of((), None).floating[0]}"

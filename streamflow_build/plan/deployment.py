@@ -10,6 +10,7 @@ from streamflow_build.model.deployment import DeployedImage, Deployment, Environ
 from streamflow_build.model.project import Project
 from streamflow_build.model.reference import Reference, registry_prefix
 from streamflow_build.model.release import Release, ReleasedImage, ReleasedTo
+from streamflow_build.model.tags import tags_of
 from streamflow_build.model.version import Version
 
 
@@ -36,13 +37,16 @@ def released(
             f"{file} has no image of {', '.join(missing)} for {release.version} in {there.registry}.",
             hint=f"Push all of them: streamflow-build push {there.registry} {version}",
         )
+    # However it was typed.
+    typed = (version, Version.parse(f"v{version}"))
+    of_version = frozenset(tag for each in typed for tag in tags_of(project.tags, each).full)
     return Deployment(
         environment.name,
         release.version,
         release.commit,
         there.registry,
         tuple(
-            DeployedImage(service.name, _reference(held[service.name], there.registry, version, file))
+            DeployedImage(service.name, _reference(held[service.name], there.registry, of_version, file))
             for service in project.services
         ),
     )
@@ -127,9 +131,8 @@ def _chosen(release: Release, registry: str | None, file: str) -> ReleasedTo:
     return there[registry]
 
 
-def _reference(image: ReleasedImage, registry: str, version: Version, file: str) -> str:
-    of_version = str(version).replace("+", "_")
-    tag = next((f":{tag}" for tag in image.tags if tag.removeprefix("v") == of_version), "")
+def _reference(image: ReleasedImage, registry: str, of_version: frozenset[str], file: str) -> str:
+    tag = next((f":{tag}" for tag in image.tags if tag in of_version), "")
     try:
         found = Reference.parse(f"{image.repository}{tag}@{image.digest}")
     except UsageError as error:

@@ -5,15 +5,19 @@ from __future__ import annotations
 import msgspec
 
 from streamflow_build.errors import UsageError
-from streamflow_build.model.image import LABEL_FINGERPRINT, LABEL_INPUTS, BuildRequest, ContextFile, Image
+from streamflow_build.model.image import (
+    LABEL_FINGERPRINT,
+    LABEL_INPUTS,
+    OCI,
+    BuildRequest,
+    ContextFile,
+    Image,
+)
 from streamflow_build.model.project import Project, Service
 from streamflow_build.model.reference import Reference
 from streamflow_build.model.tags import Tags
 from streamflow_build.model.version import Version
 from streamflow_build.plan.fingerprint import Inputs, changed, inputs
-
-OCI = "org.opencontainers.image"
-"""The prefix of the labels of the OCI image specification, annotations.md."""
 
 
 class Goal(msgspec.Struct, frozen=True):
@@ -136,7 +140,7 @@ def plan_image(  # noqa: PLR0913 - each is another fact of the plan
         return Keep(service, present, base, tags, missing, refused)
     request = BuildRequest(
         service=service.name,
-        dockerfile=f"docker/{service.name}/Dockerfile",
+        dockerfile=service.dockerfile,
         context=material.context,
         labels=_labels(project, goal, service, base, now, origin),
         build_args=build_args,

@@ -109,7 +109,7 @@ def _parsed(place: Path) -> configparser.RawConfigParser:
     except (configparser.Error, UnicodeDecodeError, OSError) as error:
         raise ConfigError(
             f"pip's configuration {place} can't be read: {_fault(error)}.",
-            hint="Mend the file; `pip config debug` shows which files pip reads.",
+            hint="Fix the file; `pip config debug` shows which files pip reads.",
         ) from None
     return parser
 

@@ -18,7 +18,7 @@ from streamflow_build.plan.indexes import pip_conf, pip_settings, uv_conf
 BUNDLE_IN_BUILD = "/etc/ssl/certs/ca-certificates.crt"
 """Where the Dockerfiles mount the secret ``ca``."""
 
-_LOGIN = re.compile(rb"://([^/\s@\"]+)@")
+_LOGIN = re.compile(rb"://([^/\s\"]+)@")
 _NAMES_OF_BUNDLE = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "PIP_CERT")
 _FEWER = "Set SSL_CERT_FILE to a bundle with fewer certificates, such as the system's."
 _SYSTEM_BUNDLES = (

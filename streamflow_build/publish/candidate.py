@@ -9,7 +9,7 @@ from streamflow_build.registry.manifest import Manifest
 from streamflow_build.registry.repository import Repository
 
 Progress = Callable[[int, int], None]
-"""Told of the bytes that were sent, of how many."""
+"""Called with the bytes sent so far, and the total."""
 
 
 class Candidate(Protocol):

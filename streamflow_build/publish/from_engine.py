@@ -183,7 +183,7 @@ class EngineImage:
 
 
 class _Count:
-    """Adds up what is sent of an image's layers, of what is known to be sent."""
+    """Adds up the progress of an image's layers."""
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress

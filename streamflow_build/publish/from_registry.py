@@ -9,11 +9,11 @@ from typing import Any
 import msgspec
 
 from streamflow_build.errors import RegistryError
+from streamflow_build.model.image import OCI
 from streamflow_build.model.project import Service
 from streamflow_build.model.reference import Reference
 from streamflow_build.model.tags import tags_of
 from streamflow_build.model.version import Version
-from streamflow_build.plan.images import OCI
 from streamflow_build.plan.publish import PublishGoal
 from streamflow_build.publish.candidate import Progress
 from streamflow_build.publish.layers import Layers

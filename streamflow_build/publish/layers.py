@@ -42,7 +42,7 @@ class Layers:
     def place(self, name: str, blobs: Blobs, send: Callable[[], Descriptor]) -> Descriptor:
         """Have a layer in a repository: the first who wants it sends it, the others wait, and take it from there.
 
-        Where it can't be sent, the next sends it himself. Raises what ``send`` raises, and RegistryError.
+        Where it can't be sent, the next one sends it. Raises what ``send`` raises, and RegistryError.
         """
         while True:
             mine: Future[Placed | None] = Future()

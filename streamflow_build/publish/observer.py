@@ -11,7 +11,7 @@ class PublishObserver(Protocol):
     """Told of a run as it happens, from any thread, several at once. No method raises or blocks for long."""
 
     def sending(self, service: str, current: int, total: int) -> None:
-        """Bytes sent so far of those that the service's image has to send, unpacked, as far as known."""
+        """Bytes of the service's image that are sent, of those to send as far as known; compressed."""
 
     def service_finished(self, outcome: Published | Missing) -> None:
         """The service's version is there and verified, or can't be; comes once for each, before floating tags."""

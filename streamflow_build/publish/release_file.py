@@ -24,7 +24,7 @@ def read(path: Path) -> Release | None:
         return None
     except OSError as error:
         raise UsageError(
-            f"The release file {path} can't be read: {error.strerror}.", hint="Mend it, or name another file."
+            f"The release file {path} can't be read: {error.strerror}.", hint="Fix it, or name another file."
         ) from error
     try:
         return msgspec.json.decode(text, type=Release) if text.strip() else None

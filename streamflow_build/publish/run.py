@@ -8,7 +8,7 @@ from collections.abc import Callable
 import msgspec
 
 from streamflow_build.errors import EngineError, Interrupted, RegistryError, StreamflowError
-from streamflow_build.model.image import LABEL_FINGERPRINT
+from streamflow_build.model.image import LABEL_FINGERPRINT, OCI
 from streamflow_build.model.project import Service
 from streamflow_build.model.reference import Reference
 from streamflow_build.model.release import (
@@ -19,7 +19,6 @@ from streamflow_build.model.release import (
     PublishReport,
     TagRefused,
 )
-from streamflow_build.plan.images import OCI
 from streamflow_build.plan.publish import PublishGoal, staying
 from streamflow_build.publish.candidate import Source
 from streamflow_build.publish.observer import PublishObserver

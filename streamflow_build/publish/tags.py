@@ -51,11 +51,13 @@ def still_missing(goal: PublishGoal, found: Found, manifest: Manifest) -> Manife
 
     Raises RegistryError where the version has got other content meanwhile, and the goal doesn't force it.
     """
-    tag = goal.tags.full[0]
-    there = None if goal.force else found.repository.manifest(tag)
-    if there is not None and not found.candidate.is_in(there):
-        raise _other_content(found.repository, tag, there, found.candidate)
-    return manifest if there is None or found.lost else there
+    mine = None
+    for tag in () if goal.force else goal.tags.full:
+        there = found.repository.manifest(tag)
+        if there is not None and not found.candidate.is_in(there):
+            raise _other_content(found.repository, tag, there, found.candidate)
+        mine = mine or there
+    return manifest if mine is None or found.lost else mine
 
 
 def check_whole(repository: Repository, manifest: Manifest) -> None:

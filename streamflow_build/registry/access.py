@@ -1,4 +1,4 @@
-"""Leave to read and write: Basic, or a token of the server that the registry names.
+"""Authorization: Basic, or a token of the server that the registry names.
 
 https://distribution.github.io/distribution/spec/auth/token/ and, for identity tokens,
 https://distribution.github.io/distribution/spec/auth/oauth/.
@@ -41,7 +41,7 @@ class Access:
         return {} if granted is None else {"Authorization": granted}
 
     def renew(self, scope: Scope, challenge: str) -> None:
-        """Get leave anew, as the ``WWW-Authenticate`` of a 401 says. Raises RegistryError, Transient."""
+        """Get a new authorization, as the ``WWW-Authenticate`` of a 401 says. Raises RegistryError, Transient."""
         kind, _, rest = challenge.partition(" ")
         options: dict[str, str] = parse_dict_header(rest)  # type: ignore[no-untyped-call]
         if kind.lower() == "basic":

@@ -15,6 +15,8 @@ from streamflow_build.registry.retry import Transient
 
 _TRANSIENT = frozenset({500, 502, 503, 504})
 _MOST_WORDS = 300
+# Of what has thousands of digits Python makes no number.
+_DIGITS = 20
 
 
 def check(answer: requests.Response, what: str) -> None:
@@ -83,7 +85,11 @@ def _limit(answer: requests.Response) -> str | None:
     most, _, window = answer.headers.get("ratelimit-limit", "").partition(";w=")
     if not most:
         return None
-    hours = f" in {int(window) / 3600:g} hours" if window.isdigit() else ""
+    hours = (
+        f" in {int(window) / 3600:g} hours"
+        if window.isascii() and window.isdigit() and len(window) < _DIGITS
+        else ""
+    )
     left = answer.headers.get("ratelimit-remaining", "").partition(";")[0] or "0"
     return f"The rate limit is {most} requests{hours}, and {left} are left; who is logged in may have more."
 

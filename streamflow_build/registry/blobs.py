@@ -18,7 +18,7 @@ from streamflow_build.registry.transport import STORING_SECONDS
 CHUNK = 1 << 18
 """Bytes that are sent at a time: each such piece must pass within the seconds that a connection may take."""
 Content = Callable[[], Iterable[bytes]]
-"""Begins a blob, anew with each attempt to send it: its pieces, of at most ``CHUNK`` bytes."""
+"""Begins a blob, anew with each attempt to send it: its pieces."""
 Progress = Callable[[int], None]
 """Told how many bytes of a blob are sent."""
 
@@ -39,7 +39,7 @@ class Blobs(Named):
     def check_writable(self) -> None:
         """See that the user may write here, before anything is sent: an upload is begun and given up."""
         location = self.patiently(self._begin)
-        with suppress(RegistryError, Transient):  # it is given up also where the registry wants no word of it
+        with suppress(RegistryError, Transient):  # an upload that can't be cancelled expires by itself
             self.registry.send("DELETE", location, self.scope)
 
     def holds(self, digest: str) -> bool:

@@ -1,13 +1,14 @@
-"""One registry: the way to it and the leave to use it."""
+"""One registry: the way to it, and the authorization to use it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import partial
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import SplitResult, urljoin, urlsplit
 
 import requests
 
+from streamflow_build.errors import RegistryError
 from streamflow_build.model.credentials import Credentials
 from streamflow_build.model.reference import DOCKER_HUB
 from streamflow_build.registry.access import Access, Scope
@@ -55,7 +56,7 @@ class Registry:
         ``path`` may also be an address that the registry gave, ``silence`` is how many seconds it may say nothing.
         """
         url = urljoin(self._transport.url("/"), path)
-        ours = urlsplit(url).netloc == urlsplit(self._transport.url("/")).netloc
+        ours = self._is_ours(url)
         told = dict(headers or {})
         granted = self._access.header(scope) if ours else {}
         send = partial(self._transport.send, method, url, data=data, stream=stream, silence=silence)
@@ -69,3 +70,17 @@ class Registry:
         if answer.status_code == requests.codes.unauthorized:
             raise self._access.refused()
         return answer
+
+    def _is_ours(self, url: str) -> bool:
+        """Whether an address is the registry's own, which gets the user's credentials. Raises RegistryError."""
+        asked, own = urlsplit(url), urlsplit(self._transport.url("/"))
+        if (asked.scheme, own.scheme, asked.hostname) == ("http", "https", own.hostname):
+            raise RegistryError(
+                f"The registry {self.host} gave an address in the clear: http://{asked.netloc}.",
+                hint="The proxy in front of it has to say that it is reached by https (X-Forwarded-Proto).",
+            )
+        return _place(asked) == _place(own)
+
+
+def _place(url: SplitResult) -> tuple[str, str | None, int]:
+    return url.scheme, url.hostname, url.port or (443 if url.scheme == "https" else 80)

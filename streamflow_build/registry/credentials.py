@@ -1,7 +1,8 @@
-"""Whose word counts for who the user is: the command line's, the environment's, Docker's configuration's."""
+"""Where credentials come from, in this order: the command line, the environment, Docker's configuration."""
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Mapping
 
@@ -31,14 +32,14 @@ def chosen(
     return configured if found is None else lambda: found
 
 
-def passwords(given: Credentials | None, environ: Mapping[str, str]) -> tuple[str, ...]:
-    """All that may be shown to nobody."""
+def passwords(given: Credentials | None, environ: Mapping[str, str]) -> tuple[bytes, ...]:
+    """Those of the command line and the environment, which may be shown to nobody."""
     told = (
-        value
+        os.fsencode(value)
         for name, value in environ.items()
         if name.startswith(f"{VARIABLES}_") and name.endswith("_PASSWORD") and value
     )
-    return (*told, *([] if given is None else [given.password]))
+    return (*told, *([] if given is None else [given.password.encode()]))
 
 
 def _of(prefix: str, environ: Mapping[str, str]) -> Credentials | None:
@@ -49,5 +50,11 @@ def _of(prefix: str, environ: Mapping[str, str]) -> Credentials | None:
         has, lacks = ("USER", "PASSWORD") if user else ("PASSWORD", "USER")
         raise UsageError(
             f"{prefix}_{has} is set, and {prefix}_{lacks} is not.", hint="A log-in needs both of them."
+        )
+    if not (user + password).isprintable():
+        # Python has stand-ins for bytes that are no text.
+        raise UsageError(
+            f"{prefix}_USER or {prefix}_PASSWORD holds what is no printable UTF-8 text.",
+            hint="Set it to what the registry gave: a password file may end with a line's end of another system.",
         )
     return Credentials(user, password)

@@ -6,13 +6,14 @@ https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_CreateRepository.h
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 
 from streamflow_build.errors import RegistryError, UsageError
 from streamflow_build.model.reference import ecr_region
 
 
-def create_repositories(host: str, names: Iterable[str]) -> tuple[str, ...]:
-    """Make the repositories that a registry of ECR lacks; the names of those that it made.
+def create_repositories(host: str, names: Iterable[str]) -> None:
+    """Make the repositories that a registry of ECR lacks.
 
     The account is that of AWS's own variables and files. Raises UsageError where boto3 isn't installed, RegistryError
     where AWS refuses.
@@ -25,19 +26,14 @@ def create_repositories(host: str, names: Iterable[str]) -> tuple[str, ...]:
             f"Making repositories at {host} needs boto3, which is not installed.",
             hint="Install it with: pip install 'streamflow-build[ecr]'",
         ) from None
-    made = []
     name = ""
     try:
         client = boto3.client("ecr", region_name=ecr_region(host))
         for name in names:
-            try:
+            with suppress(client.exceptions.RepositoryAlreadyExistsException):
                 client.create_repository(repositoryName=name)
-            except client.exceptions.RepositoryAlreadyExistsException:
-                continue
-            made.append(name)
     except (BotoCoreError, ClientError) as error:
         raise RegistryError(
             f"The repository {name} can't be made at {host}: {error}",
             hint="See that AWS's credentials are set, and that they allow ecr:CreateRepository.",
         ) from error
-    return tuple(made)

@@ -17,10 +17,10 @@ LONGEST_WAIT = 60.0
 T = TypeVar("T")
 
 
-class Transient(Exception):  # noqa: N818 - it is what happened, and never leaves this module's callers
-    """What may go better next time; ``after`` is how many seconds the registry asks to wait, None where it doesn't.
+class Transient(Exception):  # noqa: N818 - it is what happened, and never leaves the registry package's callers
+    """A failure worth another attempt; ``after`` is how many seconds the registry asks to wait, None where it doesn't.
 
-    ``hint`` is for the user where it doesn't go better either.
+    ``hint`` is shown to the user when all attempts failed.
     """
 
     def __init__(self, reason: str, *, after: float | None = None, hint: str | None = None) -> None:

@@ -24,8 +24,6 @@ STORING_SECONDS = 120.0
 CERTIFICATES = (Path("/etc/docker/certs.d"), Path("~/.docker/certs.d"))
 """Where Docker keeps the authorities of private registries: https://docs.docker.com/engine/security/certificates/."""
 
-_PORT = 443
-
 
 class Transport:
     """Sends requests to one host, such as ``ghcr.io`` or ``localhost:5000``, and names what goes wrong.
@@ -35,7 +33,7 @@ class Transport:
 
     def __init__(self, host: str, *, connections: int) -> None:
         self.host = host
-        self._session = requests.Session()
+        self._session = _Session()
         self._session.trust_env = not is_loopback(host)  # no proxy reaches this machine's own address
         adapter = _Adapter(host, connections)
         self._session.mount("https://", adapter)
@@ -116,6 +114,16 @@ class Transport:
         # What Go's servers, registries among them, and nginx say to who speaks plain HTTP to their TLS.
         spoken_to_tls = answer.status_code == requests.codes.bad_request and b"HTTPS" in answer.content
         return url.startswith("http://") and not spoken_to_tls
+
+
+class _Session(requests.Session):
+    """Takes no password from ~/.netrc where it follows a redirection, either."""
+
+    def rebuild_auth(self, prepared_request: requests.PreparedRequest, response: requests.Response) -> None:
+        """Leave the header out where it isn't for whoever is asked now."""
+        asked, now = response.request.url or "", prepared_request.url or ""
+        if self.should_strip_auth(asked, now):  # type: ignore[no-untyped-call]
+            prepared_request.headers.pop("Authorization", None)
 
 
 class _Adapter(HTTPAdapter):

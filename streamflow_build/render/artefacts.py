@@ -13,7 +13,9 @@ from streamflow_build.render.compose import compose_files, images_file
 from streamflow_build.render.locks import Lock, Locks
 from streamflow_build.render.templates import Templates
 
-HEADER = "# Rendered from streamflow.yaml by `streamflow-build render`; edits are lost."
+MARK = "# Rendered "
+"""What every derived file begins with, whichever version of the tool wrote it."""
+HEADER = f"{MARK}from streamflow.yaml by `streamflow-build render`; edits are lost."
 """The first line of every derived file."""
 BUILD_PLACES = ("docker/*/Dockerfile", "docker/*/requirements.txt")
 """Where files may be that images are built from, and that nothing derives any more."""
@@ -48,7 +50,7 @@ def deployed_images(project: Project, deployment: Deployment) -> Artefact:
 
     Raises ConfigError for a template that is wrong.
     """
-    header = "# Rendered by `streamflow-build compose`; edits are lost."
+    header = f"{MARK}by `streamflow-build compose`; edits are lost."
     return Artefact(*images_file(deployment, Templates(project.root), header))
 
 
@@ -71,7 +73,7 @@ def build_files(project: Project) -> tuple[Artefact, ...]:
         "dockerignore.j2", header=HEADER, project=project, declared=sorted(declared)
     )
     for service in project.services:
-        found[f"docker/{service.name}/Dockerfile"] = _dockerfile(templates, project, service, locked)
+        found[service.dockerfile] = _dockerfile(templates, project, service, locked)
     return tuple(Artefact(path, found[path]) for path in sorted(found))
 
 

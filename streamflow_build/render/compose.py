@@ -132,7 +132,7 @@ def _service(project: Project, environment: Environment, service: Service) -> Co
     return Container(
         name=service.name,
         image=service.latest,
-        dockerfile=f"docker/{service.name}/Dockerfile" if built else None,
+        dockerfile=service.dockerfile if built else None,
         command=(),
         environment=(
             # An image of another day may have another one, and what is published leads to this one.

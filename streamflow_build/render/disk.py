@@ -7,7 +7,7 @@ from pathlib import Path
 
 from streamflow_build.disk import replace
 from streamflow_build.errors import ConfigError
-from streamflow_build.render.artefacts import HEADER, PLACES, Artefact
+from streamflow_build.render.artefacts import MARK, PLACES, Artefact
 
 
 def stale(root: Path, artefacts: tuple[Artefact, ...], places: tuple[str, ...] = PLACES) -> tuple[str, ...]:
@@ -26,7 +26,7 @@ def write(root: Path, artefacts: tuple[Artefact, ...]) -> tuple[str, ...]:
     if by_hand:
         raise ConfigError(
             f"Not rendered from streamflow.yaml, and so not overwritten: {', '.join(by_hand)}.",
-            hint="Move it away; what it says belongs into streamflow.yaml, or into a template.",
+            hint="Move it away; what it says belongs in streamflow.yaml, or in a template.",
         )
     written = []
     for artefact in artefacts:
@@ -58,11 +58,11 @@ def _left_over(root: Path, artefacts: tuple[Artefact, ...], places: tuple[str, .
     """The paths of rendered files that nothing derives any more, such as those of a service that is gone."""
     known = {artefact.path for artefact in artefacts}
     paths = sorted(path.relative_to(root).as_posix() for place in places for path in root.glob(place))
-    return tuple(p for p in paths if p not in known and (_text(root / p) or "").startswith(HEADER))
+    return tuple(p for p in paths if p not in known and (_text(root / p) or "").startswith(MARK))
 
 
 def difference(root: Path, artefacts: tuple[Artefact, ...]) -> str:
-    """What is stale as a unified diff, in which what derives from nothing goes; empty where nothing is."""
+    """What is stale as a unified diff, in which leftover files are deleted; empty where nothing is."""
     texts = {artefact.path: artefact.text for artefact in artefacts}
     return "".join(_diff(path, _text(root / path), texts.get(path)) for path in stale(root, artefacts))
 
@@ -80,11 +80,9 @@ def _diff(path: str, before: str | None, after: str | None) -> str:
 
 
 def _is_by_hand(text: str | None, artefact: Artefact) -> bool:
-    # The first line tells; a template of one's own may leave it out.
-    first = artefact.text.partition("\n")[0]
-    return (
-        first.startswith("# Rendered ") and bool(text and text.strip()) and not (text or "").startswith(first)
-    )
+    # Its beginning tells; a template of one's own may leave it out.
+    text = text or ""
+    return artefact.text.startswith(MARK) and bool(text.strip()) and not text.startswith(MARK)
 
 
 def _text(path: Path) -> str | None:
@@ -107,5 +105,5 @@ def _replace(path: Path, artefact: Artefact) -> None:
     except OSError as error:
         raise ConfigError(
             f"{artefact.path} can't be written: {error.strerror}.",
-            hint="Make room or mend the rights, and render again.",
+            hint="Make room or fix the permissions, and render again.",
         ) from error

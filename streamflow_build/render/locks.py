@@ -141,7 +141,9 @@ def _read(project: Project, path: str) -> Lock:
     except UnicodeDecodeError:
         raise ConfigError(f"{path}: it is not UTF-8 text.", hint=_RELOCK) from None
     except OSError as error:
-        raise ConfigError(f"{path}: it can't be read: {error.strerror}.", hint="Mend its rights.") from error
+        raise ConfigError(
+            f"{path}: it can't be read: {error.strerror}.", hint="Fix its permissions."
+        ) from error
     return parse(text, path)
 
 

@@ -100,7 +100,7 @@ class Templates:
         file = next((f / name for f in self._folders if (f / name).is_file()), Path(name))
         where = str(file.relative_to(self._root) if file.is_relative_to(self._root) else file)
         where += "" if line is None else f":{line}"
-        return ConfigError(f"{where}: {what.rstrip('.')}.", hint="Mend the template.")
+        return ConfigError(f"{where}: {what.rstrip('.')}.", hint="Fix the template.")
 
     def _innermost(self, trace: TracebackType | None) -> tuple[str, int] | None:
         """The template and its line that ran last: Jinja gives its frames the template's file and lines."""

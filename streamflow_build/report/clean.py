@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 import msgspec
@@ -20,7 +20,9 @@ OURS = frozenset({"outcome", "service", "store"})
 """Keys of the report whose values are our own words; a secret that equals one must not break the record."""
 SHORTEST_LINE = 4
 """Lines of a secret of several lines that are shorter hide nothing worth and would mask common text."""
-_PASSWORD = re.compile(r"(?<=://)([^\s/@:]*):([^\s/@]+)(?=@)")
+_PASSWORD = re.compile(r"(?<=://)([^\s/@:]*):([^\s/]+)(?=@)")
+
+T = TypeVar("T")
 
 
 class Mask:
@@ -30,18 +32,26 @@ class Mask:
     """
 
     def __init__(self, secrets: Iterable[bytes] = ()) -> None:
-        words: set[str] = set()
+        # msgspec learns a type on its first use, which several threads at once don't survive.
+        self._lock = threading.Lock()
+        self._words: tuple[str, ...] = ()
         for secret in secrets:
-            text = secret.decode(errors="replace")
-            # Python ends lines at more characters than programs that print a secret line by line.
-            for parts in (text.split("\n"), text.splitlines()):
-                lines = {line.strip() for line in parts} - {""}
-                words |= lines if len(lines) == 1 else {line for line in lines if len(line) >= SHORTEST_LINE}
-            words |= {found[1] for found in _PASSWORD.findall(text)}
+            self.learn(secret)
+
+    def learn(self, secret: bytes) -> None:
+        """One more that nobody may be shown, from now on. Any thread may tell it."""
+        text = secret.decode(errors="replace")
+        words: set[str] = set()
+        # Python ends lines at more characters than programs that print a secret line by line.
+        for parts in (text.split("\n"), text.splitlines()):
+            lines = {line.strip() for line in parts} - {""}
+            words |= lines if len(lines) == 1 else {line for line in lines if len(line) >= SHORTEST_LINE}
+        words |= {found[1] for found in _PASSWORD.findall(text)}
         words |= {harmless(word).strip() for word in words} - {""}
         words |= {quote(word, safe="") for word in words}
-        # The longest first: a secret may be a part of another one.
-        self._words = tuple(sorted(words, key=lambda word: (-len(word), word)))
+        with self._lock:
+            # The longest first: a secret may be a part of another one.
+            self._words = tuple(sorted(words.union(self._words), key=lambda word: (-len(word), word)))
 
     def __call__(self, text: str) -> str:
         """The text without secrets."""
@@ -56,6 +66,23 @@ class Mask:
         # for what was invisible may have kept the parts of a secret apart.
         return self(harmless(self(text)))
 
+    def cleaned(self, data: T) -> T:
+        """The same data with texts as they may be shown; keys stay, and values that are our own words."""
+        kind: Any = type(data)
+        with self._lock:
+            return msgspec.convert(self._walk(msgspec.to_builtins(data)), kind)  # type: ignore[no-any-return]
+
+    def _walk(self, value: Any) -> Any:
+        match value:
+            case str():
+                return self.shown(value)
+            case dict():
+                return {k: v if k in OURS else self._walk(v) for k, v in value.items()}
+            case list() | tuple():
+                return [self._walk(item) for item in value]
+            case _:
+                return value
+
 
 class Cleaned:
     """A RunObserver that tells another one the same, cleaned."""
@@ -63,8 +90,6 @@ class Cleaned:
     def __init__(self, inner: RunObserver, mask: Mask) -> None:
         self._inner = inner
         self._mask = mask
-        # msgspec learns a type on its first use, which several threads at once don't survive.
-        self._lock = threading.Lock()
 
     def base_pull(self, base: str, layer: str, current: int, total: int) -> None:
         self._inner.base_pull(base, self._mask.shown(layer), current, total)
@@ -81,25 +106,10 @@ class Cleaned:
         self._inner.event(service, msgspec.structs.replace(event, **changes))
 
     def service_finished(self, outcome: Outcome) -> None:
-        self._inner.service_finished(self._data(outcome, Outcome))
+        self._inner.service_finished(self._mask.cleaned(outcome))
 
     def note(self, text: str) -> None:
         self._inner.note(self._mask.shown(text))
 
     def run_finished(self, report: ImagesReport) -> None:
-        self._inner.run_finished(self._data(report, ImagesReport))
-
-    def _data(self, data: Any, kind: Any) -> Any:
-        with self._lock:
-            return msgspec.convert(self._walk(msgspec.to_builtins(data)), kind)
-
-    def _walk(self, value: Any) -> Any:
-        match value:
-            case str():
-                return self._mask.shown(value)
-            case dict():
-                return {k: v if k in OURS else self._walk(v) for k, v in value.items()}
-            case list() | tuple():
-                return [self._walk(item) for item in value]
-            case _:
-                return value
+        self._inner.run_finished(self._mask.cleaned(report))

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import TextIO
 
 import msgspec
 
+from streamflow_build.errors import StreamflowError
 from streamflow_build.model.release import Cancelled, Missing, NotPublished, Published, PublishReport
 from streamflow_build.publish.observer import PublishObserver
 from streamflow_build.report.clean import Mask
@@ -25,18 +26,17 @@ _DIGEST_WIDTH = len("sha256:") + 12
 @contextlib.contextmanager
 def observing(
     services: tuple[str, ...],
-    secrets: Iterable[str],
+    mask: Mask,
     manner: Manner,
     stdout: TextIO,
     stderr: TextIO,
 ) -> Iterator[PublishObserver]:
-    """The observer of a run of these services, which never prints one of the secrets.
+    """The observer of a run of these services, which prints no secret that the mask knows.
 
     Progress goes to stderr, the result to stdout, failures last to stderr. Leaves the terminal as it was, also when
-    the run breaks off.
+    the run breaks off; an error that it breaks off with holds no secret, either.
     """
     out, err = Writer(stdout, essential=True), Writer(stderr)
-    mask = Mask(secret.encode() for secret in secrets)
     with contextlib.ExitStack() as stack:
         progress: tuple[PublishObserver, ...] = ()
         if manner.draws(stderr):
@@ -47,7 +47,12 @@ def observing(
             progress = (live,)
         elif not manner.quiet:
             progress = (Plain(err, services),)
-        yield Results(progress, mask, manner, out, err)
+        try:
+            yield Results(progress, mask, manner, out, err)
+        except StreamflowError as error:
+            error.message = mask.shown(error.message)
+            error.hint = None if error.hint is None else mask.shown(error.hint)
+            raise
 
 
 class Results:
@@ -72,26 +77,26 @@ class Results:
             observer.sending(service, current, total)
 
     def service_finished(self, outcome: Published | Missing) -> None:
-        if isinstance(outcome, NotPublished):
-            outcome = msgspec.structs.replace(outcome, message=self._mask.shown(outcome.message))
+        outcome = self._mask.cleaned(outcome)
         for observer in self._progress:
             observer.service_finished(outcome)
 
     def note(self, text: str) -> None:
+        text = self._mask.shown(text)
         self._notes.append(text)
         for observer in self._progress:
-            observer.note(self._mask.shown(text))
+            observer.note(text)
 
     def run_finished(self, report: PublishReport) -> None:
+        report = self._mask.cleaned(msgspec.structs.replace(report, notes=(*report.notes, *self._notes)))
         for observer in self._progress:
             observer.run_finished(report)
-        report = msgspec.structs.replace(report, notes=(*report.notes, *self._notes))
         if self._manner.json:
             text = msgspec.json.format(msgspec.json.encode(report)).decode() + "\n"
         else:
             text = table(report) + remarks(report)
-        self._out.write(self._mask.shown(text))
-        self._err.write(self._mask.shown(failures(report)))
+        self._out.write(text)
+        self._err.write(failures(report))
 
 
 def table(report: PublishReport) -> str:

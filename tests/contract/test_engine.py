@@ -132,15 +132,15 @@ def test_a_file_that_is_not_in_the_context_is_named(engine: Engine, request_of: 
 def test_a_base_that_can_not_be_had_is_named(engine: Engine, request_of: RequestOf, token: str) -> None:
     with pytest.raises(StepFailed) as failure:
         engine.build(request_of(f"FROM localhost:1/{token}:1\nCOPY hello.txt /\n", HELLO), quiet)
-    assert failure.value.message.startswith(f"The base image localhost:1/{token}:1 can't be had: ")
+    assert failure.value.message.startswith(f"The base image localhost:1/{token}:1 is not available: ")
     assert failure.value.dockerfile_line == 2
     assert failure.value.step is None
 
 
 def test_an_image_that_can_not_be_pulled_is_named(engine: Engine, token: str) -> None:
-    with pytest.raises(RegistryError, match=f"^The image localhost:1/{token}:1 can't be had: "):
+    with pytest.raises(RegistryError, match=f"^The image localhost:1/{token}:1 is not available: "):
         engine.pull(f"localhost:1/{token}:1", mirror=None, observer=lambda *_: None)
-    with pytest.raises(RegistryError, match=r"^The image python:nope can't be had through the mirror "):
+    with pytest.raises(RegistryError, match=r"^The image python:nope is not available through the mirror "):
         engine.pull("python:nope", mirror=f"localhost:1/{token}", observer=lambda *_: None)
 
 

@@ -95,7 +95,7 @@ def test_a_private_base_is_refused_without(  # noqa: PLR0913, PLR0917 - fixtures
             request_of(f"FROM {private_registry}/refused/{token}:1\nCOPY docker /docker\n"), lambda _: None
         )
     assert failure.value.message.startswith(
-        f"The base image {private_registry}/refused/{token}:1 can't be had: "
+        f"The base image {private_registry}/refused/{token}:1 is not available: "
     )
     assert "401" in failure.value.message
     assert failure.value.dockerfile_line == 2
@@ -120,8 +120,8 @@ def test_a_pull_without_credentials_says_so(
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
     with pytest.raises(RegistryError) as error:
         engine.pull(f"{private_registry}/{token}:1", mirror=None, observer=lambda *_: None)
-    assert error.value.message.startswith(f"The image {private_registry}/{token}:1 can't be had: ")
+    assert error.value.message.startswith(f"The image {private_registry}/{token}:1 is not available: ")
     assert error.value.hint == (
         f"Check its name, that {private_registry} can be reached from the engine, and `docker login "
-        f"{private_registry}`; `mirrors:` in streamflow.yaml names another place to have it from."
+        f"{private_registry}`; `mirrors:` in streamflow.yaml names another source for it."
     )

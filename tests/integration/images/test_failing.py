@@ -98,11 +98,11 @@ def test_a_base_that_cant_be_had(shop_here: Shop) -> None:
     assert "latest" in shop_here.tags("beta")
     found = re.search(r"\nalpha failed after 0\.0 s\n(.*)\n(.*)\n(.*)\n$", done.stderr)
     assert found, done.stderr
-    assert found[1].startswith(f"  The image localhost:9/{shop_here.name}:1 can't be had: ")
+    assert found[1].startswith(f"  The image localhost:9/{shop_here.name}:1 is not available: ")
     assert "connection refused" in found[1]
     assert found[2] == (
         "  Check its name, that localhost:9 can be reached from the engine, and `docker login localhost:9`; "
-        "`mirrors:` in streamflow.yaml names another place to have it from."
+        "`mirrors:` in streamflow.yaml names another source for it."
     )
     assert found[3] == "streamflow-build: 1 of 2 images could not be built: alpha."
 
@@ -114,7 +114,7 @@ def test_a_template_with_an_undefined_name(shop_here: Shop) -> None:
 
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == (
-        "streamflow-build: templates/steps/alpha.j2:3: 'flavour' is undefined.\nMend the template.\n"
+        "streamflow-build: templates/steps/alpha.j2:3: 'flavour' is undefined.\nFix the template.\n"
     )
 
 

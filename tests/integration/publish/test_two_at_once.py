@@ -43,6 +43,22 @@ def test_a_version_that_another_put_meanwhile_with_other_content(
         assert clients.digests(registry.host, built_here, tag)[tag] == digests
 
 
+def test_a_version_that_another_spells_otherwise(
+    built_here: Shop, gate: Gate, registry: Process, clients: Clients
+) -> None:
+    with slow_push(built_here, gate) as run:
+        built_here.write("beta/said.txt", "something else\n")
+        built_here.report("1.0.0")
+        assert built_here.run("push", f"{registry.host}/team", "1.0.0").returncode == 0
+        before = clients.digests(registry.host, built_here, "1.0.0")
+
+    done = run.ended()
+
+    assert done.returncode == 6
+    assert "is there with other content" in done.stdout
+    assert clients.digests(registry.host, built_here, "1.0.0") == before
+
+
 def test_the_same_content_that_another_put_meanwhile(
     built_here: Shop, gate: Gate, registry: Process, clients: Clients
 ) -> None:

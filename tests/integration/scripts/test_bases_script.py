@@ -114,7 +114,7 @@ def test_an_image_nobody_has(checkout: Checkout, host: str) -> None:
     assert done.returncode == 4
     assert done.stderr == (
         "scripts/bases: localhost:1/trial/base:1 is not on the engine, no registry answers, and there is no "
-        "recipe for a stand-in. The image localhost:1/trial/base:1 can't be had: "
+        "recipe for a stand-in. The image localhost:1/trial/base:1 is not available: "
         'Get "http://localhost:1/v2/": '
         "dial tcp 127.0.0.1:1: connect: connection refused\nOr load it with `docker load`.\n"
     )
@@ -126,7 +126,7 @@ def test_an_image_that_the_registry_refuses_has_no_stand_in(
     configure(checkout, "python:3.11-slim", mirrors=f'{{docker.io: "{refusing_registry}"}}')
     done = checkout.run("bases", host=host)
     assert done.returncode == 6, done.stderr
-    assert done.stderr.startswith("scripts/bases: The image python:3.11-slim can't be had")
+    assert done.stderr.startswith("scripts/bases: The image python:3.11-slim is not available")
     assert "manifest unknown" in done.stderr
     assert checkout.shell("docker images --quiet") == ""
 

@@ -434,7 +434,7 @@ class TestPrivateEngine:
             "nothing answers at DOCKER_HOST=unix:///nonexistent/docker.sock\n"
             "starting a private Docker Engine, image store overlay2\n"
             f"scripts/engine: The private engine did not start. The end of {log}:\nthe disk is full\n"
-            "Mend what it names and run `scripts/engine start` again, or install Docker Engine 23 or newer "
+            "Fix what it names and run `scripts/engine start` again, or install Docker Engine 23 or newer "
             "yourself and point DOCKER_HOST at it.\n"
         )
         assert checkout.run("engine", "status").returncode == 3

@@ -48,7 +48,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(project)
     monkeypatch.setenv("COLUMNS", "100")
     # Git would be a process.
-    monkeypatch.setattr("streamflow_build.plan.origin._revision", lambda _: COMMIT)
+    monkeypatch.setattr("streamflow_build.plan.origin.revision", lambda _: COMMIT)
     return project
 
 
@@ -263,7 +263,7 @@ def test_images_of_another_commit(revision: str, capsys: pytest.CaptureFixture[s
 def test_nothing_is_noted_of_commits_that_are_alike_or_unknown(
     here: str | None, images: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("streamflow_build.plan.origin._revision", lambda _: here)
+    monkeypatch.setattr("streamflow_build.plan.origin.revision", lambda _: here)
     push(revision=images)
     assert main(["compose", "--env", "prod"]) == 0
     assert "note:" not in capsys.readouterr().err
@@ -397,7 +397,7 @@ class TestRefused:
             *("--env", "dev"),
             message=(
                 "docker-compose.yml can't be written: Is a directory.\n"
-                "Make room or mend the rights, and render again."
+                "Make room or fix the permissions, and render again."
             ),
         )
 

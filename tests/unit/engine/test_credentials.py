@@ -49,7 +49,7 @@ def test_a_missing_credential_helper_is_named(tmp_path: Path, monkeypatch: pytes
         credentials("ghcr.io")
     assert error.value.message.startswith("Docker's configuration has no usable credentials for ghcr.io: ")
     assert "docker-credential-not-there not installed or not available in PATH" in error.value.message
-    assert error.value.hint == "Run `docker login ghcr.io`, or mend ~/.docker/config.json."
+    assert error.value.hint == "Run `docker login ghcr.io`, or fix ~/.docker/config.json."
 
 
 SHAPE = "a part of it is not of the kind that Docker writes there"
@@ -77,7 +77,7 @@ def test_a_broken_configuration_of_docker_is_named(
         check_configuration()
     assert str(error.value) == (
         f"Docker's configuration {place} is broken: {fault}.\n"
-        "Mend the file, or move it away and run `docker login` again."
+        "Fix the file, or move it away and run `docker login` again."
     )
 
 

@@ -165,9 +165,9 @@ def test_a_base_that_can_not_be_had() -> None:
     words = f"python:3.11-slim: failed to resolve source metadata for {base}: no such host"
     error = failure(REQUEST, Trace(), words)
     assert str(error) == (
-        "The base image python:3.11-slim can't be had: no such host\n"
+        "The base image python:3.11-slim is not available: no such host\n"
         "Check its name, that the engine reaches its registry, and `docker login`; `mirrors:` in "
-        "streamflow.yaml names another place to have it from."
+        "streamflow.yaml names another source for it."
     )
     assert (error.step, error.dockerfile_line, error.output) == (None, 1, ())
 

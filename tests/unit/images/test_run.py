@@ -164,7 +164,7 @@ class TestFailing:
         assert kinds(report) == {"web": "Failed", "mail": "Built"}
         failed = report.images[0]
         assert isinstance(failed, Failed)
-        assert failed.message == "The image absent:1 can't be had: not found"
+        assert failed.message == "The image absent:1 is not available: not found"
         assert [base.image for base in report.bases] == ["small:1"]
         assert told.lines[0] == "end web: Failed"
 
@@ -244,7 +244,7 @@ class TestBases:
         assert isinstance(failed, Failed)
         assert (
             failed.message
-            == "The image small:1 can't be had through the mirror mirror.example/hub: not found"
+            == "The image small:1 is not available through the mirror mirror.example/hub: not found"
         )
 
 

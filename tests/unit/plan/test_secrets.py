@@ -87,7 +87,7 @@ def test_a_name_that_no_file_can_have_is_told_of(tmp_path: Path) -> None:
         secrets_of({"PIP_CONFIG_FILE": place}, tmp_path)
     assert str(error.value) == (
         f"pip's configuration {place} can't be read: File name too long.\n"
-        "Mend the file; `pip config debug` shows which files pip reads."
+        "Fix the file; `pip config debug` shows which files pip reads."
     )
 
 
@@ -184,7 +184,7 @@ def test_a_broken_configuration_of_pip_is_named_without_its_text(
         secrets_of({"PIP_CONFIG_FILE": str(own)}, tmp_path)
     assert str(error.value) == (
         f"pip's configuration {own} can't be read: {fault}.\n"
-        "Mend the file; `pip config debug` shows which files pip reads."
+        "Fix the file; `pip config debug` shows which files pip reads."
     )
     assert error.value.__cause__ is None
     assert error.value.__suppress_context__
@@ -239,10 +239,11 @@ def test_what_nobody_may_be_shown(tmp_path: Path) -> None:
         "TOKEN": "named-value",
         "PIP_INDEX_URL": "https://user:p%40ss@index.test/simple",
         "PIP_EXTRA_INDEX_URL": "https://a-token@other.test/simple https://open.test/simple",
+        "PIP_PROXY": "http://me:h@sh@proxy.test:3128",
     }
     ours = BuildSecret("token", env="TOKEN")
     shown_to_nobody = confidential(service(ours), secrets_of(environ, tmp_path, ours))
-    assert shown_to_nobody == (b"named-value", b"a-token", b"p%40ss", b"p@ss")
+    assert shown_to_nobody == (b"named-value", b"a-token", b"h@sh", b"p%40ss", b"p@ss")
 
 
 def test_a_secret_that_is_not_set_is_named(tmp_path: Path) -> None:
@@ -289,7 +290,7 @@ def test_what_is_no_file_is_neither_waited_for_nor_read_without_end(name: str, t
         secrets_of({"PIP_CONFIG_FILE": str(place)}, tmp_path)
     assert str(error.value) == (
         f"pip's configuration {place} can't be read: it is no file.\n"
-        "Mend the file; `pip config debug` shows which files pip reads."
+        "Fix the file; `pip config debug` shows which files pip reads."
     )
 
 
@@ -306,7 +307,7 @@ def test_of_a_file_no_more_is_read_than_a_secret_may_have(tmp_path: Path) -> Non
         secrets_of({"PIP_CONFIG_FILE": str(tmp_path / "huge")}, tmp_path)
     assert str(error.value) == (
         f"pip's configuration {tmp_path}/huge can't be read: it has more than 512,000 bytes.\n"
-        "Mend the file; `pip config debug` shows which files pip reads."
+        "Fix the file; `pip config debug` shows which files pip reads."
     )
 
 

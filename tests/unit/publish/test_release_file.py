@@ -124,7 +124,7 @@ def test_a_file_that_cannot_be_read(tmp_path: Path, name: str, reason: str) -> N
     (tmp_path / "round").symlink_to("round")
     path = tmp_path / name
     assert refusal(path) == (
-        f"The release file {path} can't be read: {reason}.\nMend it, or name another file."
+        f"The release file {path} can't be read: {reason}.\nFix it, or name another file."
     )
 
 

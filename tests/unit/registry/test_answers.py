@@ -52,6 +52,15 @@ def test_a_wait_until_a_moment() -> None:
     assert caught.value.after == pytest.approx(30, abs=2)
 
 
+@pytest.mark.parametrize("window", ["²", "x", "", "9" * 5000])
+def test_a_rate_limit_of_no_known_time(window: str) -> None:
+    with pytest.raises(Transient) as caught:
+        check(answer(429, ratelimit_limit=f"100;w={window}"), "it")
+    assert caught.value.hint == (
+        "The rate limit is 100 requests, and 0 are left; who is logged in may have more."
+    )
+
+
 def test_the_rate_limit_is_told() -> None:
     limited = answer(429, ratelimit_limit="100;w=21600", ratelimit_remaining="0;w=21600")
     with pytest.raises(Transient) as caught:

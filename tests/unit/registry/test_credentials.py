@@ -1,11 +1,11 @@
-"""Whose word counts for who the user is."""
+"""Where credentials come from."""
 
 from __future__ import annotations
 
 import pytest
 
 from streamflow_build.errors import UsageError
-from streamflow_build.model.credentials import NOBODY, Credentials
+from streamflow_build.model.credentials import Credentials
 from streamflow_build.registry.credentials import chosen
 
 GENERAL = {"STREAMFLOW_REGISTRY_USER": "general", "STREAMFLOW_REGISTRY_PASSWORD": "g"}
@@ -35,9 +35,19 @@ def test_dockers_configuration_is_asked_only_where_nothing_else_tells() -> None:
 @pytest.mark.parametrize(("has", "lacks"), [("USER", "PASSWORD"), ("PASSWORD", "USER")])
 def test_half_a_log_in_is_refused(has: str, lacks: str) -> None:
     with pytest.raises(UsageError) as caught:
-        chosen(None, None, {f"STREAMFLOW_REGISTRY_{has}": "x"}, lambda: NOBODY)
+        chosen(None, None, {f"STREAMFLOW_REGISTRY_{has}": "x"}, lambda: Credentials("", ""))
     assert (
         caught.value.message == f"STREAMFLOW_REGISTRY_{has} is set, and STREAMFLOW_REGISTRY_{lacks} is not."
+    )
+
+
+@pytest.mark.parametrize("password", ["\udcff", "s3cret\r", "a\x00"])
+def test_a_password_that_no_header_can_hold(password: str) -> None:
+    environ = {"STREAMFLOW_REGISTRY_USER": "me", "STREAMFLOW_REGISTRY_PASSWORD": password}
+    with pytest.raises(UsageError) as caught:
+        chosen(None, None, environ, lambda: Credentials("", ""))
+    assert caught.value.message == (
+        "STREAMFLOW_REGISTRY_USER or STREAMFLOW_REGISTRY_PASSWORD holds what is no printable UTF-8 text."
     )
 
 

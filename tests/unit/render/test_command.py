@@ -59,8 +59,17 @@ def test_what_was_written_by_hand_stays(mixed: Path, capsys: pytest.CaptureFixtu
     assert capsys.readouterr().err == (
         "streamflow-build: Not rendered from streamflow.yaml, and so not overwritten: "
         ".dockerignore, docker/web/Dockerfile.\n"
-        "Move it away; what it says belongs into streamflow.yaml, or into a template.\n"
+        "Move it away; what it says belongs in streamflow.yaml, or in a template.\n"
     )
+
+
+def test_what_another_version_of_the_tool_wrote_is_its_own(mixed: Path) -> None:
+    (mixed / "docker/web/Dockerfile").write_text("# Rendered by a tool of another day.\nFROM x\n")
+    (mixed / "docker/gone").mkdir()
+    (mixed / "docker/gone/Dockerfile").write_text("# Rendered by a tool of another day.\nFROM x\n")
+    assert main(["render"]) == 0
+    assert (mixed / "docker/web/Dockerfile").read_text().startswith(HEADER)
+    assert not (mixed / "docker/gone").exists()
 
 
 def test_check_prints_the_difference(mixed: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -107,7 +116,7 @@ def test_a_folder_is_in_the_way(mixed: Path, capsys: pytest.CaptureFixture[str])
     assert main(["render"]) == 2
     assert capsys.readouterr().err == (
         "streamflow-build: docker/web/Dockerfile can't be written: Is a directory.\n"
-        "Make room or mend the rights, and render again.\n"
+        "Make room or fix the permissions, and render again.\n"
     )
     assert sorted(path.name for path in (mixed / "docker/web").iterdir()) == [
         "Dockerfile",
@@ -140,7 +149,7 @@ def test_a_file_is_whole_or_as_it_was(mixed: Path, monkeypatch: pytest.MonkeyPat
         disk.write(project.root, found)
     assert str(caught.value) == (
         "docker/web/Dockerfile can't be written: No space left on device.\n"
-        "Make room or mend the rights, and render again."
+        "Make room or fix the permissions, and render again."
     )
     assert (mixed / "docker/web/Dockerfile").read_text() == f"{HEADER}before\n"
     assert sorted(path.name for path in (mixed / "docker/web").iterdir()) == [

@@ -68,19 +68,19 @@ def test_a_projects_own_template_counts(mixed: Path) -> None:
 )
 def test_wrong(mixed: Path, text: str | bytes, said: str) -> None:
     write(mixed, text)
-    assert refusal(mixed) == f"templates/docker/Dockerfile.j2:{said}.\nMend the template."
+    assert refusal(mixed) == f"templates/docker/Dockerfile.j2:{said}.\nFix the template."
 
 
 def test_the_line_is_that_of_the_template_that_is_wrong(mixed: Path) -> None:
     write(mixed, "{% include 'inner.j2' %}\n")
     write(mixed, "fine\nfine\n{{ colour }}\n", "inner.j2")
-    assert refusal(mixed) == "templates/inner.j2:3: 'colour' is undefined.\nMend the template."
+    assert refusal(mixed) == "templates/inner.j2:3: 'colour' is undefined.\nFix the template."
 
 
 def test_an_included_template_that_is_no_text_is_named_itself(mixed: Path) -> None:
     write(mixed, "{% include 'inner.j2' %}\n")
     write(mixed, b"\xff", "inner.j2")
-    assert refusal(mixed) == "templates/inner.j2: it is not UTF-8 text.\nMend the template."
+    assert refusal(mixed) == "templates/inner.j2: it is not UTF-8 text.\nFix the template."
 
 
 def test_a_template_that_is_not_there(mixed: Path) -> None:

@@ -52,6 +52,7 @@ class Recorder(RunObserver):
         pytest.param(
             b"[global]\nindex-url = https://me:hush@host/simple\n", "hush!", "***!", id="password in it"
         ),
+        pytest.param(b"unrelated", "https://me:p@ss-w@host/a", "https://me:***@host/a", id="not quoted"),
         pytest.param(b"unrelated", "from https://me:pw@host/a", "from https://me:***@host/a", id="any URL"),
         pytest.param(
             b"unrelated", "https://host:8080/a@b", "https://host:8080/a@b", id="a port is no password"
@@ -60,6 +61,12 @@ class Recorder(RunObserver):
 )
 def test_mask(secret: bytes, text: str, shown: str) -> None:
     assert Mask([secret])(text) == shown
+
+
+def test_what_is_learned_is_masked_from_then_on() -> None:
+    mask = Mask([b"abcdef"])
+    mask.learn(b"abc")
+    assert mask("abcdef abc") == "*** ***"
 
 
 def test_a_secret_that_holds_another() -> None:

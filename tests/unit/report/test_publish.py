@@ -8,8 +8,10 @@ import json
 import msgspec
 import pytest
 
+from streamflow_build.errors import RegistryError
 from streamflow_build.model.release import Cancelled, NotPublished, Published, PublishReport, TagRefused
 from streamflow_build.report import plain_publish
+from streamflow_build.report.clean import Mask
 from streamflow_build.report.publish import observing
 from streamflow_build.report.run import Manner
 
@@ -51,7 +53,7 @@ REPORT = PublishReport(
 
 def printed(manner: Manner, *, terminal: bool = False) -> tuple[str, str]:
     out, err = Stream(terminal=terminal), Stream(terminal=terminal)
-    with observing(("web", "mail", "own"), ["s3cret"], manner, out, err) as observer:
+    with observing(("web", "mail", "own"), Mask([b"s3cret"]), manner, out, err) as observer:
         observer.sending("web", 500_000, 2_000_000)
         observer.sending("web", 600_000, 2_000_000)
         observer.note("ghcr.io: 503 for the tags; attempt 2 of 5 in 1.0 s")
@@ -116,7 +118,7 @@ def test_a_run_that_breaks_off_leaves_the_terminal_as_it_was(monkeypatch: pytest
     out, err = Stream(terminal=True), Stream(terminal=True)
 
     def break_off() -> None:
-        with observing(("web", "mail"), [], Manner(), out, err) as observer:
+        with observing(("web", "mail"), Mask(), Manner(), out, err) as observer:
             observer.sending("web", 500_000, 2_000_000)
             raise KeyboardInterrupt
 
@@ -131,7 +133,7 @@ def test_how_far_a_service_is_stands_in_a_line_every_five_seconds(monkeypatch: p
     times = iter((100.0, 104.9, 105.0, 109.9, 110.0))
     monkeypatch.setattr(plain_publish.time, "monotonic", lambda: next(times))
     err = Stream()
-    with observing(("web",), [], Manner(), Stream(), err) as observer:
+    with observing(("web",), Mask(), Manner(), Stream(), err) as observer:
         for sent in (0, 400_000, 500_000, 900_000, 1_000_000):
             observer.sending("web", sent, 2_000_000)
     assert err.getvalue() == "web | sending 0.5 of 2.0 MB\nweb | sending 1.0 of 2.0 MB\n"
@@ -141,7 +143,7 @@ def test_how_far_a_service_is_stands_in_a_line_every_five_seconds(monkeypatch: p
 def test_a_secret_shows_nowhere(terminal: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "xterm-256color")
     out, err = Stream(terminal=terminal), Stream(terminal=terminal)
-    with observing(("own",), ["s3cret"], Manner(), out, err) as observer:
+    with observing(("own",), Mask([b"s3cret"]), Manner(), out, err) as observer:
         observer.note("401 for s3c\x1b[1mret")
         observer.service_finished(NotPublished("own", "ghcr.io/org/own", "No \x1b[1ms3cret.", None))
     text = err.getvalue()
@@ -171,7 +173,7 @@ def test_json_has_the_notes_too(terminal: bool) -> None:
 @pytest.mark.parametrize("text", ["\x1b[31mred\x1b[0m", "a\rb"])
 def test_nothing_that_a_terminal_obeys(text: str) -> None:
     err = io.StringIO()
-    with observing(("web",), [], Manner(), io.StringIO(), err) as observer:
+    with observing(("web",), Mask(), Manner(), io.StringIO(), err) as observer:
         observer.note(text)
     assert err.getvalue().isprintable() or err.getvalue() in {"red\n", "b\n"}
 
@@ -180,9 +182,31 @@ def test_a_run_that_was_stopped_is_no_failure() -> None:
     images = (REPORT.images[0], Cancelled("own", "ghcr.io/org/shop-own"))
     report = msgspec.structs.replace(REPORT, images=images, refused=())
     out, err = Stream(), Stream()
-    with observing(("web", "own"), [], Manner(), out, err) as observer:
+    with observing(("web", "own"), Mask(), Manner(), out, err) as observer:
         observer.service_finished(images[1])
         observer.run_finished(report)
     assert out.getvalue().splitlines()[2].split()[-1] == "cancelled"
     assert out.getvalue().endswith("1.0.0 at ghcr.io/org: 1 pushed, 1 cancelled in 1 min 02 s\n")
     assert err.getvalue() == "own | cancelled\n"
+
+
+def test_an_error_that_a_run_breaks_off_with_holds_no_secret() -> None:
+    mask, out, err = Mask(), Stream(), Stream()
+    with pytest.raises(RegistryError) as caught, observing(("web",), mask, Manner(), out, err):  # noqa: PT012
+        mask.learn(b"s3cret")
+        raise RegistryError("403 for s3c\x1b[1mret", hint="Not with s3cret.")
+    assert str(caught.value) == "403 for ***\nNot with ***."
+
+
+@pytest.mark.parametrize("secret", ['a"b\\c', "images", "failed", "ä€"])
+def test_a_secret_leaves_json_whole(secret: str) -> None:
+    images = (NotPublished("own", "ghcr.io/org/shop-own", f"No {secret}.", None),)
+    report = msgspec.structs.replace(REPORT, images=images)
+    out = Stream()
+    with observing(("own",), Mask([secret.encode()]), Manner(json=True), out, Stream()) as observer:
+        observer.note(f"again: {secret}")
+        observer.run_finished(report)
+    told = json.loads(out.getvalue())
+    assert told["notes"] == ["again: ***"]
+    (image,) = told["images"]
+    assert (image["outcome"], image["message"]) == ("failed", "No ***.")
