@@ -148,7 +148,7 @@ def plan_image(  # noqa: PLR0913 - each is another fact of the plan
         no_cache=goal.no_cache,
         secrets=material.secrets,
     )
-    return Build(service, request, base, _reason(goal, now, _before(goal, service, observed)), refused)
+    return Build(service, request, base, _reason(goal, now, _before(goal, service, observed), base), refused)
 
 
 def _same(image: Image, now: Inputs, version: Version | None) -> bool:
@@ -164,7 +164,7 @@ def _before(goal: Goal, service: Service, observed: dict[str, Image]) -> Image |
     return next((i for name in (*full, *reversed(names)) if (i := observed.get(name)) is not None), None)
 
 
-def _reason(goal: Goal, now: Inputs, before: Image | None) -> str:
+def _reason(goal: Goal, now: Inputs, before: Image | None, base: Image) -> str:
     if goal.no_cache:
         return "--no-cache"
     if before is None:
@@ -174,6 +174,9 @@ def _reason(goal: Goal, now: Inputs, before: Image | None) -> str:
     names = changed(before.labels.get(LABEL_INPUTS, ""), now)
     if not names:
         return "the image was not made by this tool"
+    if not base.id and len(names) == 1 and names[0].startswith("base "):
+        # A plan pulls nothing, and what isn't here can't be compared.
+        return f"{names[0]} is not here yet, and may have changed"
     more = f" and {len(names) - 2} more" if len(names) > 2 else ""  # noqa: PLR2004 - two names fit a table's cell
     return f"changed: {', '.join(names[:2])}{more}"
 

@@ -272,3 +272,17 @@ class TestDryRun:
 
         assert told.images == (PlannedImage("web", "build", "no image yet", ("shop-web:latest",)),)
         assert shop.engine.image("small:1") is None
+
+    def test_without_the_base_it_does_not_say_that_it_changed(self) -> None:
+        shop = Shop(web="RUN echo web")
+        shop.run(Told())
+        goal = shop.goal(None)
+        built = shop.engine.image("shop-web:latest")
+        assert built is not None
+        shop.engine = FakeEngine([built])
+
+        told = dry_run(goal, shop.planned(goal, present_bases(goal.services, shop.engine)))
+
+        assert [image.reason for image in told.images] == [
+            "base small:1 is not here yet, and may have changed"
+        ]
