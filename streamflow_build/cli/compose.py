@@ -1,6 +1,5 @@
 """``streamflow-build compose``: an environment's Compose files, and docker compose on them."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -26,8 +25,11 @@ def compose(  # noqa: PLR0913, PLR0917 - these are the command's options
         str | None, typer.Option(help="Where images come from, where the release is in several registries.")
     ] = None,
     release: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="The release file; by default .streamflow/release.json."),
+        str | None,
+        typer.Option(
+            metavar="VERSION|FILE",
+            help="A version that was pushed from here, or a release file; by default the last.",
+        ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print what would run as JSON.")] = False,
 ) -> None:
@@ -42,6 +44,7 @@ def compose(  # noqa: PLR0913, PLR0917 - these are the command's options
     from streamflow_build.plan.deployment import check_secrets, secrets_of
     from streamflow_build.render.compose import project_name
     from streamflow_build.report import deployment as report
+    from streamflow_build.report.text import harmless
 
     project = load(context.obj)
     environment = project.environment(env)
@@ -59,6 +62,9 @@ def compose(  # noqa: PLR0913, PLR0917 - these are the command's options
             there.run(words, dict.fromkeys(secrets_of(project, environment), "not asked for"))
         if (values := there.variables()) is not None:
             check_secrets(project, environment, values)
+        if deployed is not None and deployed.version is not None:
+            before = there.versions(service.name for service in project.services)
+            typer.echo(harmless(report.as_line(deployed, before)), err=True)
         there.run(words, {})
     elif deployed is not None:
         found = DeploymentReport(deployed, files, there.line)
@@ -66,7 +72,7 @@ def compose(  # noqa: PLR0913, PLR0917 - these are the command's options
 
 
 def _deployed(
-    project: "Project", environment: "Environment", registry: str | None, release: Path | None
+    project: "Project", environment: "Environment", registry: str | None, release: str | None
 ) -> "Deployment":
     """What the environment runs. Raises UsageError where the release file doesn't say it."""
     from streamflow_build.plan.deployment import built_here, released
@@ -79,11 +85,9 @@ def _deployed(
                 hint=f"Leave out --registry and --release, or deploy another environment than {environment.name}.",
             )
         return built_here(project, environment)
-    file = release or project.root / release_file.FILE
+    read = release_file.load(release_file.named(project.root, release))
     wanted = None if registry is None else registry_of(project, registry)
-    found = released(
-        project, environment, release_file.load(file), wanted, file=str(release or release_file.FILE)
-    )
+    found = released(project, environment, read, wanted, file=release or str(release_file.FILE))
     _compare(project, found)
     return found
 

@@ -74,8 +74,7 @@ def promote(  # noqa: PLR0913, PLR0917 - these are the command's options
     from streamflow_build.report.run import Manner
 
     project = load(context.obj)
-    file = output or project.root / release_file.FILE
-    release_file.check_writable(file)
+    release_file.check_writable(output or project.root / release_file.FILE)
     source, target = Version.parse(before), Version.parse(after)
     copied_to = registry_of(project, to) if to else None
     there = (
@@ -103,7 +102,7 @@ def promote(  # noqa: PLR0913, PLR0917 - these are the command's options
             started=started,
         )
     judge(report, cause)
-    release_file.write(file, report)
+    release_file.note(project.root, output, report)
 
 
 @contextmanager
@@ -135,10 +134,14 @@ def _noted(project: "Project", version: "Version", target: "Version", copied_to:
     from streamflow_build.publish import release_file
 
     noted = release_file.read(project.root / release_file.FILE)
+    if noted is None or noted.version != str(version):
+        noted = release_file.read(project.root / release_file.of_version(str(version))) or noted
     held = () if noted is None or noted.version != str(version) else noted.registries
     there = tuple(each.registry for each in held if each.registry != copied_to)
     if len(there) != 1:
         many = f"in {', '.join(there)}" if there else "in no registry"
+        if held and not there:
+            many = f"in {copied_to} alone, which is where it goes"
         other = f"; it is about {noted.version}" if noted is not None and not held else ""
         named = there[0] if there else "ghcr.io/org"
         copy = f" --to {copied_to}" if copied_to else ""

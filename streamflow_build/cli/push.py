@@ -112,8 +112,7 @@ def push_images(  # noqa: PLR0913 - these are the command's options
     from streamflow_build.report.clean import Mask
     from streamflow_build.report.publish import observing
 
-    file = output or project.root / release_file.FILE
-    release_file.check_writable(file)
+    release_file.check_writable(output or project.root / release_file.FILE)
     with closing(connect()) as engine:
         goal = PublishGoal(
             project.services, version_of(project, engine, version), project.tags, registry, force
@@ -135,4 +134,4 @@ def push_images(  # noqa: PLR0913 - these are the command's options
                 started=started,
             )
     judge(report, cause)
-    release_file.write(file, report)
+    release_file.note(project.root, output, report)

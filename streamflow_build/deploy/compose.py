@@ -7,16 +7,20 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NoReturn
 
 import msgspec
 
-from streamflow_build.errors import EngineError
+from streamflow_build.errors import EngineError, UsageError
+from streamflow_build.model.image import OCI
 
 OLDEST = (2, 24, 4)
 """The first Compose that knows ``!override``, which an override takes ports away with."""
+_ANSWER_SECONDS = 30
+_NO_VERSION = "it says nothing of a version."
+_MOST_WORDS = 300
 _OBTAIN = "Install the Compose plugin, 2.24.4 or newer: https://docs.docker.com/compose/install/"
 
 # What these do concerns containers that are there, whatever a release says.
@@ -54,17 +58,26 @@ def check() -> None:
             text=True,
             errors="replace",
             check=False,
+            timeout=_ANSWER_SECONDS,
         )
     except OSError as error:
         raise _not_there(error) from error
+    except subprocess.TimeoutExpired:
+        raise EngineError(
+            f"`docker compose version` gave no answer within {_ANSWER_SECONDS} seconds.",
+            hint="Run it by itself, and see what it waits for.",
+        ) from None
     numbers = re.match(r"v?(\d{1,9})\.(\d{1,9})\.(\d{1,9})", found.stdout.strip())
     if found.returncode != 0 or numbers is None:
-        said = (found.stderr.strip() or "it says nothing of a version.").splitlines()[0]
+        lines = (line.strip() for line in found.stderr.splitlines())
+        # It warns of a configuration that it can't read, and goes on.
+        said = next((line for line in lines if line and not line.startswith("WARNING")), _NO_VERSION)
         raise EngineError(
-            f"docker has no Compose plugin: `docker compose version` fails: {said}", hint=_OBTAIN
+            f"docker has no Compose plugin: `docker compose version` fails: {said[:_MOST_WORDS]}",
+            hint=_OBTAIN,
         )
     if tuple(map(int, numbers.groups())) < OLDEST:
-        raise EngineError(f"Docker Compose {found.stdout.strip()} is too old.", hint=_OBTAIN)
+        raise EngineError(f"Docker Compose {numbers[0]} is too old.", hint=_OBTAIN)
 
 
 class Compose(msgspec.Struct, frozen=True):
@@ -90,6 +103,11 @@ class Compose(msgspec.Struct, frozen=True):
     @property
     def _beginning(self) -> tuple[str, ...]:
         own = self.root / f".env.{self.environment}"
+        for file in (own, self.root / ".env"):
+            if file.exists() and not (
+                file.is_file() or file.is_dir()
+            ):  # a pipe would be waited for, and read up
+                raise UsageError(f"{file} is no file that can hold secrets.", hint="Put a file there.")
         return (
             "docker",
             "compose",
@@ -98,6 +116,23 @@ class Compose(msgspec.Struct, frozen=True):
             # Of what is no file Compose complains; another file's secrets would be wrong ones.
             *(("--env-file", str(own)) if os.path.lexists(own) else ()),
         )
+
+    def versions(self, services: Iterable[str]) -> tuple[str, ...]:
+        """The versions of these services that run now, by their images' labels; none where docker doesn't tell."""
+        label = "com.docker.compose.{}".format
+        found = subprocess.run(
+            [
+                *("docker", "ps", "--filter", f"label={label('project')}={self.name}"),
+                *("--format", f'{{{{.Label "{label("service")}"}}}} {{{{.Label "{OCI}.version"}}}}'),
+            ],
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+        )
+        named = frozenset(services)
+        pairs = (line.split(maxsplit=1) for line in found.stdout.splitlines())
+        return tuple(sorted({pair[1] for pair in pairs if len(pair) > 1 and pair[0] in named}))
 
     def variables(self) -> dict[str, str] | None:
         """What it has for the variables of files. None where it doesn't tell: what follows says why."""

@@ -65,14 +65,17 @@ def check_secrets(project: Project, environment: Environment, values: Mapping[st
     """
     used = secrets_of(project, environment)
     given = dict(environment.given)
-    missing = [each for each in used.values() if not (values.get(each.name) or given.get(each.name))]
+    missing = [
+        each for each in used.values() if not (values.get(each.name, "").strip() or given.get(each.name))
+    ]
     if missing:
         said = ", ".join(f"{each.name} ({each.description})" for each in missing)
-        one = missing[0].name
+        names = " ".join(each.name for each in missing)
         raise UsageError(
             f"{environment.name} lacks secrets: {said}.",
             hint=f"Set them as environment variables, or write them to .env.{environment.name}, "
-            f'such as: (umask 077; echo "{one}=$(openssl rand -hex 24)" >> .env.{environment.name})',
+            f"such as: (umask 077; for secret in {names}; do printf '\\n%s=%s\\n' $secret "
+            f"$(openssl rand -hex 24); done >> .env.{environment.name})",
         )
     in_addresses = {
         part.name

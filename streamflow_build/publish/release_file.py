@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -9,9 +10,30 @@ import msgspec
 from streamflow_build import disk
 from streamflow_build.errors import UsageError
 from streamflow_build.model.release import Published, PublishReport, Release, ReleasedImage, ReleasedTo
+from streamflow_build.model.version import Version
 
 FILE = Path(".streamflow/release.json")
-"""Where it is, in the project's folder, unless the user names another place."""
+"""Where that of the last push or promotion is, in the project's folder, unless the user names another place."""
+_VERSIONS = Path(".streamflow/releases")
+"""Where that of each version is, too."""
+
+
+def of_version(version: str) -> Path:
+    """Where that of a version is, in the project's folder."""
+    return _VERSIONS / f"{version}.json"
+
+
+def named(root: Path, word: str | None) -> Path:
+    """The file that a word names: a path, or a version that was published from the project's folder, ``root``.
+
+    Without a word it is that of the last push or promotion.
+    """
+    if word is None:
+        return root / FILE
+    if not Path(word).exists():
+        with suppress(UsageError):
+            return root / of_version(str(Version.parse(word)))
+    return Path(word)
 
 
 def read(path: Path) -> Release | None:
@@ -39,8 +61,11 @@ def load(path: Path) -> Release:
     """The release of a file. Raises UsageError where there is none."""
     release = read(path)
     if release is None:
+        of_versions = path.parent.glob("*.json") if path.parent.name == _VERSIONS.name else ()
+        kept = sorted(each.stem for each in of_versions)
+        there = f" There are releases of {', '.join(kept)}." if kept else ""
         raise UsageError(
-            f"There is no release in {path}.",
+            f"There is no release in {path}.{there}",
             hint="A push writes it, such as: streamflow-build push ghcr.io/org. Or name one: --release FILE",
         )
     return release
@@ -53,6 +78,15 @@ def check_writable(path: Path) -> None:
     except OSError as error:
         raise _unwritable(path, error) from error
     read(path)
+
+
+def note(root: Path, output: Path | None, report: PublishReport) -> None:
+    """Note what a run published where ``output`` says, else as the last of the project's folder, and as its version's.
+
+    Raises UsageError where it can't be written.
+    """
+    for path in (output,) if output else (root / of_version(report.version), root / FILE):
+        write(path, report)
 
 
 def write(path: Path, report: PublishReport) -> None:

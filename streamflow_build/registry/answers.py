@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -15,6 +16,7 @@ from streamflow_build.registry.retry import Transient
 
 _TRANSIENT = frozenset({500, 502, 503, 504})
 _MOST_WORDS = 300
+_PIECE = 1 << 16
 # Of what has thousands of digits Python makes no number.
 _DIGITS = 20
 
@@ -53,9 +55,30 @@ def words(answer: requests.Response) -> str:
 
 def document(answer: requests.Response) -> Any:
     """The JSON of an answer; None where it is none, or one that is nested without an end."""
-    with suppress(ValueError, RecursionError):
+    with suppress(ValueError, RecursionError, requests.RequestException):
         return answer.json()
     return None
+
+
+def pieces(answer: requests.Response, size: int) -> Iterator[bytes]:
+    """The body of an answer that is read as it comes, in pieces of so many bytes. Raises RegistryError, Transient."""
+    host = urlsplit(answer.url).netloc
+    try:
+        yield from answer.iter_content(size)
+    except (requests.ConnectionError, requests.exceptions.ChunkedEncodingError) as error:
+        raise Transient(f"the connection to {host} broke off in the middle of an answer") from error
+    except requests.RequestException as error:
+        raise RegistryError(f"What {host} answers can't be decoded: {error}.") from error
+
+
+def whole(answer: requests.Response, most: int, what: str) -> bytes:
+    """The body of an answer. Raises RegistryError where it has more bytes than ``most``, and as ``pieces`` does."""
+    found = bytearray()
+    for piece in pieces(answer, _PIECE):
+        found += piece
+        if len(found) > most:
+            raise RegistryError(f"{what} is longer than the {most} bytes that it may have.")
+    return bytes(found)
 
 
 def address(base: str, told: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from urllib.parse import urlencode, urlsplit
@@ -9,8 +10,8 @@ from urllib.parse import urlencode, urlsplit
 import requests
 
 from streamflow_build.errors import RegistryError
-from streamflow_build.registry.answers import address, check
-from streamflow_build.registry.manifest import Descriptor, digest_of
+from streamflow_build.registry.answers import address, check, pieces, whole
+from streamflow_build.registry.manifest import LARGEST, Descriptor, digest_of
 from streamflow_build.registry.named import Named
 from streamflow_build.registry.retry import Patience, Transient
 from streamflow_build.registry.transport import STORING_SECONDS
@@ -69,10 +70,7 @@ class Blobs(Named):
         """A small blob's content, such as a configuration. Raises RegistryError where it isn't of its digest."""
         content = self._read(descriptor)
         if content is None:
-            raise RegistryError(
-                f"{self} lacks {descriptor.digest}, which an image there consists of.",
-                hint="Push the image again, which sends it.",
-            )
+            raise _lacks(self, descriptor)
         return content
 
     def upload(
@@ -113,25 +111,27 @@ class Blobs(Named):
             scope = (f"repository:{source.name}:pull",)
             path = f"/v2/{source.name}/blobs/{descriptor.digest}"
             with source.registry.send("GET", path, scope, stream=True) as answer:
+                if answer.status_code == requests.codes.not_found:
+                    raise _lacks(source, descriptor)
                 check(answer, f"the blob {source.name}@{descriptor.digest}")
-                self._send_blob(
-                    descriptor, _received(answer, f"{source}@{descriptor.digest}", descriptor.size), progress
-                )
+                self._send_blob(descriptor, _received(answer, source, descriptor), progress)
 
         self.patiently(send)
 
     def _read(self, descriptor: Descriptor) -> bytes | None:
+        what = f"the blob {self.name}@{descriptor.digest}"
+
         def ask() -> bytes | None:
-            answer = self.ask("GET", f"blobs/{descriptor.digest}")
-            if answer.status_code == requests.codes.not_found:
-                return None
-            check(answer, f"the blob {self.name}@{descriptor.digest}")
-            if digest_of(answer.content) != descriptor.digest:
-                raise RegistryError(
-                    f"The blob {self}@{descriptor.digest} is damaged: its content is of another digest.",
-                    hint=_REMOVE,
-                )
-            return answer.content
+            with self.ask("GET", f"blobs/{descriptor.digest}", stream=True) as answer:
+                if answer.status_code == requests.codes.not_found:
+                    return None
+                check(answer, what)
+                if answer.status_code != requests.codes.ok:
+                    raise RegistryError(f"{self.registry.host} answers {answer.status_code} for {what}.")
+                content = whole(answer, LARGEST, f"{what}, of {self.registry.host},")
+            if digest_of(content) != descriptor.digest:
+                raise _damaged(self, descriptor)
+            return content
 
         return self.patiently(ask)
 
@@ -156,7 +156,7 @@ class Blobs(Named):
                 "GET", f"/v2/{self.name}/blobs/{part.digest}", self.scope, stream=True
             ) as answer:
                 check(answer, f"the blob {self.name}@{part.digest}")
-                return any(_pieces(answer))
+                return any(pieces(answer, CHUNK))
 
         return self.patiently(ask)
 
@@ -232,18 +232,31 @@ def _watched(content: Iterable[bytes], patience: Patience, progress: Progress) -
         progress(sent)
 
 
-def _received(answer: requests.Response, what: str, size: int) -> Iterator[bytes]:
+def _received(answer: requests.Response, source: Blobs, descriptor: Descriptor) -> Iterator[bytes]:
     """A blob of another registry's, as it comes."""
-    got = 0
-    for chunk in _pieces(answer):
+    got, seen = 0, hashlib.sha256()
+    for chunk in pieces(answer, CHUNK):
         got += len(chunk)
+        seen.update(chunk)
         yield chunk
-    if got != size:
-        raise RegistryError(f"The blob {what} is damaged: it has {got} bytes, and should have {size}.")
+    if got != descriptor.size:
+        raise RegistryError(
+            f"The blob {source}@{descriptor.digest} is damaged: it has {got} bytes, and should have {descriptor.size}.",
+            hint=_REMOVE,
+        )
+    if descriptor.is_checkable and descriptor.digest != f"sha256:{seen.hexdigest()}":
+        raise _damaged(source, descriptor)
 
 
-def _pieces(answer: requests.Response) -> Iterator[bytes]:
-    try:
-        yield from answer.iter_content(CHUNK)
-    except (requests.ConnectionError, requests.exceptions.ChunkedEncodingError) as error:
-        raise Transient("the connection broke off in the middle of a layer") from error
+def _damaged(blobs: Blobs, descriptor: Descriptor) -> RegistryError:
+    return RegistryError(
+        f"The blob {blobs}@{descriptor.digest} is damaged: its content is of another digest.",
+        hint=f"Unless something between here and the registry changes what is sent: {_REMOVE[0].lower()}{_REMOVE[1:]}",
+    )
+
+
+def _lacks(blobs: Blobs, descriptor: Descriptor) -> RegistryError:
+    return RegistryError(
+        f"{blobs} lacks {descriptor.digest}, which an image there consists of.",
+        hint="Push the image again, which sends it.",
+    )

@@ -61,7 +61,8 @@ class Registry:
         granted = self._access.header(scope) if ours else {}
         send = partial(self._transport.send, method, url, data=data, stream=stream, silence=silence)
         answer = send(headers=told | granted)
-        if answer.status_code != requests.codes.unauthorized or not ours:
+        # Whoever it was redirected to gets no password, whatever he asks for.
+        if answer.status_code != requests.codes.unauthorized or not (ours and self._is_from_it(answer)):
             return answer
         self._access.renew(scope, answer.headers.get("WWW-Authenticate", ""))
         if data is not None and not isinstance(data, bytes):
@@ -80,6 +81,9 @@ class Registry:
                 hint="The proxy in front of it has to say that it is reached by https (X-Forwarded-Proto).",
             )
         return _place(asked) == _place(own)
+
+    def _is_from_it(self, answer: requests.Response) -> bool:
+        return _place(urlsplit(answer.url)) == _place(urlsplit(self._transport.url("/")))
 
 
 def _place(url: SplitResult) -> tuple[str, str | None, int]:

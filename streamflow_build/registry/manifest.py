@@ -31,6 +31,11 @@ class Descriptor(msgspec.Struct, frozen=True):
     size: int
     media_type: str = msgspec.field(name="mediaType")
 
+    @property
+    def is_checkable(self) -> bool:
+        """Whether its digest is of the algorithm that all registries know, and this tool."""
+        return self.digest.startswith("sha256:")
+
 
 class Manifest(msgspec.Struct, frozen=True):
     """A manifest as a registry sent it, or as it is to be sent."""

@@ -25,10 +25,17 @@ class Named:
         return f"{self.registry.host}/{self.name}"
 
     def ask(
-        self, method: str, path: str, *, headers: dict[str, str] | None = None, data: bytes | None = None
+        self,
+        method: str,
+        path: str,
+        *,
+        headers: dict[str, str] | None = None,
+        data: bytes | None = None,
+        stream: bool = False,
     ) -> requests.Response:
         """The answer to one request for something below the name. Raises RegistryError, or Transient."""
-        return self.registry.send(method, f"/v2/{self.name}/{path}", self.scope, headers=headers, data=data)
+        place = f"/v2/{self.name}/{path}"
+        return self.registry.send(method, place, self.scope, headers=headers, data=data, stream=stream)
 
     def patiently(self, attempt: Callable[[], T]) -> T:
         """What the attempt gives, which is made again where something was transient. Raises RegistryError."""

@@ -6,7 +6,7 @@ import msgspec
 import requests
 
 from streamflow_build.errors import RegistryError
-from streamflow_build.registry.answers import address, check, document
+from streamflow_build.registry.answers import address, check, document, whole
 from streamflow_build.registry.blobs import Blobs
 from streamflow_build.registry.client import Registry
 from streamflow_build.registry.manifest import ACCEPTED, LARGEST, Manifest
@@ -70,11 +70,13 @@ class Repository(Named):
         """
 
         def ask() -> Manifest | None:
-            answer = self.ask("GET", f"manifests/{reference}", headers={"Accept": ", ".join(ACCEPTED)})
-            if answer.status_code == requests.codes.not_found:
-                return None
-            check(answer, f"the manifest of {self.name}:{reference}")
-            manifest = Manifest(answer.headers.get("Content-Type", "").partition(";")[0], answer.content)
+            accepted = {"Accept": ", ".join(ACCEPTED)}
+            with self.ask("GET", f"manifests/{reference}", headers=accepted, stream=True) as answer:
+                if answer.status_code == requests.codes.not_found:
+                    return None
+                check(answer, f"the manifest of {self.name}:{reference}")
+                content = whole(answer, LARGEST, f"The manifest of {self}:{reference}")
+            manifest = Manifest(answer.headers.get("Content-Type", "").partition(";")[0], content)
             told = reference if reference.startswith("sha256:") else answer.headers.get(_DIGEST)
             if told is not None and told != manifest.digest:
                 raise RegistryError(
@@ -114,8 +116,9 @@ class Repository(Named):
         for inner in manifest.manifests:
             there = self.manifest(inner.digest)
             found += [inner.digest] if there is None else self.lost(there)
-        if manifest.config is not None and not self.blobs.keeps(manifest.config):
-            found.append(manifest.config.digest)
+        config = manifest.config
+        if config is not None and not (self.blobs.keeps if config.is_checkable else self.blobs.has)(config):
+            found.append(config.digest)
         layers = {layer.digest: layer for layer in manifest.layers}
         return (*found, *(digest for digest, layer in layers.items() if not self.blobs.has(layer)))
 

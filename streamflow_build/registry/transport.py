@@ -8,10 +8,11 @@ from collections.abc import Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
-from urllib3.exceptions import LocationValueError, NameResolutionError, NewConnectionError
+from urllib3.exceptions import NameResolutionError, NewConnectionError
 
 from streamflow_build.errors import RegistryError
 from streamflow_build.registry.retry import Transient
@@ -88,15 +89,25 @@ class Transport:
                 "Docker Engine looks for it, too.",
             ) from error
         except requests.Timeout as error:
-            raise Transient(f"{self.host} did not answer in time") from error
+            raise Transient(f"{self._asked(error)} did not answer in time") from error
         except (requests.ConnectionError, requests.exceptions.ChunkedEncodingError) as error:
-            raise Transient(f"the connection to {self.host} broke off: {_innermost(error)}") from error
-        except (requests.RequestException, LocationValueError) as error:
+            raise Transient(
+                f"the connection to {self._asked(error)} broke off: {_innermost(error)}"
+            ) from error
+        except ValueError as error:
+            # It may hold a secret, so it isn't repeated.
+            raise RegistryError(f"The registry {self.host} has, or gave, an address that is none.") from error
+        except requests.RequestException as error:
             raise RegistryError(f"The registry {self.host} can't be asked: {_innermost(error)}") from error
 
     def close(self) -> None:
         """Close all connections."""
         self._session.close()
+
+    def _asked(self, error: requests.RequestException) -> str:
+        """The host that failed, which is another one after a redirection."""
+        url = None if error.request is None else error.request.url
+        return urlsplit(url or "").netloc or self.host
 
     def _plain(self, path: str) -> bool:
         """Whether it speaks plain HTTP; nothing secret is sent to find out. Raises as ``send`` does."""

@@ -43,6 +43,7 @@ class Templates:
         self._environment.filters["quoted"] = quoted
         self._environment.filters["json"] = exec_form
         self._environment.filters["scalar"] = scalar
+        self._environment.filters["words"] = words
 
     def render(self, name: str, **values: Any) -> str:
         """The template's text with these values. Raises ConfigError that names the template and the line."""
@@ -127,6 +128,17 @@ def quoted(text: str) -> str:
 def exec_form(words: object) -> str:
     """Words as the exec form of CMD, which is JSON; no shell sees them. YAML reads it, too."""
     return _NOT_YAML.sub(lambda found: f"\\u{ord(found[0]):04x}", json.dumps(words, ensure_ascii=False))
+
+
+def words(text: str) -> list[str]:
+    """A command that a template gives as words in JSON. Raises ValueError where it gives something else."""
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, list) or not found or not all(isinstance(word, str) for word in found):
+        raise ValueError(f'it wants words in JSON, such as ["true"], and gets {text.strip()[:60]!r}')
+    return found
 
 
 def scalar(text: str) -> str:

@@ -1,10 +1,10 @@
-"""What an environment runs, as text and as JSON."""
+"""What an environment would run, as text and as JSON."""
 
 from __future__ import annotations
 
 import msgspec
 
-from streamflow_build.model.deployment import DeploymentReport
+from streamflow_build.model.deployment import Deployment, DeploymentReport
 from streamflow_build.report.text import columns
 
 
@@ -20,7 +20,13 @@ def as_text(report: DeploymentReport) -> str:
         if deployed.version is None
         else f"{deployed.version} of {deployed.registry}"
     )
-    return f"{table}{deployed.environment} runs {runs}\n"
+    return f"{table}{deployed.environment} would run {runs}\n"
+
+
+def as_line(deployed: Deployment, before: tuple[str, ...]) -> str:
+    """What an environment gets of a release, in one line, where those versions run now."""
+    line = f"{deployed.environment}: {deployed.version} of {deployed.registry}"
+    return line if before in {(), (deployed.version,)} else f"{line}, in place of {', '.join(before)}"
 
 
 def as_json(report: DeploymentReport) -> str:

@@ -19,7 +19,7 @@ SERVICES = ("alpha", "beta")
 # What an image of the shop does: it says something, and stays. Its process would outlast a SIGTERM.
 STAYS = 'STOPSIGNAL SIGKILL\nCMD ["sh", "-c", "cat /app/*/said.txt; exec sleep 1000"]\n'
 # Nothing answers in it.
-NO_PROBE = '{% macro probe(path, seconds, before=[]) %}["NONE"]{% endmacro %}\n'
+NO_PROBE = '{% macro probe(path, seconds) %}["true"]{% endmacro %}\n'
 PORT = 8000
 """Where the shop's services listen in their containers."""
 
@@ -65,11 +65,12 @@ class Deployed:
         assert done.returncode == code, done.stdout + done.stderr
         return done
 
-    def up(self, env: str, *options: str, **changes: str | None) -> dict[str, Any]:
-        """Deploy, and give what then runs: each service's container."""
+    def up(self, env: str, *options: str, said: str = "", **changes: str | None) -> dict[str, Any]:
+        """Deploy, which tells of it, and give what then runs: each service's container."""
         line = ("compose", "--env", env, *options, "--", "up", "--detach")
         done = self.shop.run(*line, **changes)
         assert done.returncode == 0, done.stdout + done.stderr
+        assert said in done.stderr
         return self.running(env)
 
     def containers(self, env: str) -> list[dict[str, Any]]:

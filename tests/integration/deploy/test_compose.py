@@ -72,7 +72,7 @@ def test_what_would_run_is_printed(built: Deployed, registry: Process) -> None:
     containers = built.up("staging")
     runs = {image["service"]: image["reference"] for image in told["deployment"]["images"]}
     assert runs == {service: containers[service]["Config"]["Image"] for service in SERVICES}
-    assert plain.stdout.splitlines()[-1] == f"staging runs 1.0.0 of {registry.host}/team"
+    assert plain.stdout.splitlines()[-1] == f"staging would run 1.0.0 of {registry.host}/team"
     assert all(reference in plain.stdout for reference in runs.values())
 
 
@@ -102,13 +102,13 @@ def test_a_new_version_replaces_containers_and_the_same_one_leaves_them(
 ) -> None:
     pushed(built.shop, registry.host)
     first = built.up("staging")
-    again = built.up("staging")
+    again = built.up("staging", said=f"staging: 1.0.0 of {registry.host}/team\n")
     assert ids(again) == ids(first)
 
     built.shop.write("alpha/said.txt", "news\n")
     built.shop.report("v1.1.0")
     pushed(built.shop, registry.host, "v1.1.0")
-    second = built.up("staging")
+    second = built.up("staging", said=f"staging: 1.1.0 of {registry.host}/team, in place of 1.0.0\n")
 
     assert {service: ids(second)[service] == ids(first)[service] for service in second} == {
         "alpha": False,
@@ -117,6 +117,10 @@ def test_a_new_version_replaces_containers_and_the_same_one_leaves_them(
     }
     assert built.said("staging", "alpha") == "news"
     assert second["alpha"]["Image"] == built.shop.inspected("alpha", "v1.1.0")["Id"]
+
+    back = f"staging: 1.0.0 of {registry.host}/team, in place of 1.1.0\n"
+    third = built.up("staging", "--release", "v1.0.0", said=back)
+    assert third["alpha"]["Image"] == first["alpha"]["Image"]
 
 
 def test_development_runs_what_was_built_here_last(built: Deployed) -> None:
@@ -501,7 +505,10 @@ def test_images_and_configuration_of_two_commits_are_told(deployed: Deployed, re
     ("program", "said"),
     [
         (None, "docker can't be run: No such file or directory."),
-        ("exit 1", "docker has no Compose plugin: `docker compose version` fails."),
+        (
+            "echo WARNING: a bad file >&2; printf '\\033[31mno \\007such command\\n' >&2; exit 1",
+            "docker has no Compose plugin: `docker compose version` fails: no such command",
+        ),
         ("echo 2.24.3", "Docker Compose 2.24.3 is too old."),
     ],
     ids=["no docker", "no plugin", "too old"],

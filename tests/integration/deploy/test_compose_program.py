@@ -96,7 +96,7 @@ class TestCheck:
     @pytest.mark.parametrize("version", ["2.24.3", "v2.9.11", "2.4.24", "1.29.2", "2.23.3-desktop.2"])
     def test_too_old(self, version: str, folder: Path) -> None:
         docker(folder, f"#!/bin/sh\necho {version}\n")
-        assert refusal() == f"Docker Compose {version} is too old.\n{OBTAIN}"
+        assert refusal() == f"Docker Compose {version.partition('-')[0]} is too old.\n{OBTAIN}"
 
     @pytest.mark.parametrize(
         ("script", "said"),
@@ -115,6 +115,20 @@ class TestCheck:
     def test_no_plugin(self, script: str, said: str, folder: Path) -> None:
         docker(folder, f"#!/bin/sh\n{script}\n")
         assert refusal() == f"docker has no Compose plugin: `docker compose version` fails: {said}\n{OBTAIN}"
+
+    def test_a_docker_that_does_not_answer(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(compose, "_ANSWER_SECONDS", 0.2)
+        docker(folder, "#!/bin/sh\nwhile :; do :; done\n")
+        assert refusal() == (
+            "`docker compose version` gave no answer within 0.2 seconds.\n"
+            "Run it by itself, and see what it waits for."
+        )
+
+    def test_a_docker_that_says_much(self, folder: Path) -> None:
+        docker(folder, f"#!/bin/sh\necho {'x' * 1000} >&2\nexit 1\n")
+        assert refusal() == (
+            f"docker has no Compose plugin: `docker compose version` fails: {'x' * 300}\n{OBTAIN}"
+        )
 
     @pytest.mark.usefixtures("folder")
     def test_no_docker(self) -> None:
@@ -218,7 +232,10 @@ class TestRelease:
         done = run("--env", "prod", "--", "up")
         assert (done.returncode, done.stderr) == (
             0,
-            "wrote docker-compose.yml\nwrote docker-compose.prod.yml\nwrote .streamflow/compose.prod.yml\n",
+            (
+                "wrote docker-compose.yml\nwrote docker-compose.prod.yml\nwrote .streamflow/compose.prod.yml\n"
+                "prod: 1.2.0 of ghcr.io/org\n"
+            ),
         )
         assert called(folder) == [
             "compose",

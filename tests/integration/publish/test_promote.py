@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
+
+import pytest
 
 from ..shop import Shop
 from .conftest import SERVICES, Clients, pushed, with_version
@@ -82,22 +85,38 @@ def test_to_another_registry(built_here: Shop, registry_of: Callable[..., Proces
     assert len(list(there.data.rglob(f"{shared}/data"))) == 1
 
 
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (lambda file: os.truncate(file, 1000), "is damaged: it has 1000 bytes, and should have "),
+        (
+            lambda file: file.write_bytes(bytes(file.stat().st_size)),
+            "is damaged: its content is of another digest",
+        ),
+        (Path.unlink, "lacks sha256:"),
+    ],
+    ids=["cut short", "another", "lost"],
+)
 def test_a_layer_that_is_damaged_where_it_is(
-    built_here: Shop, registry_of: Callable[..., Process], clients: Clients
+    damage: Callable[[Path], None],
+    said: str,
+    built_here: Shop,
+    registry_of: Callable[..., Process],
+    clients: Clients,
 ) -> None:
     here, there = registry_of(), registry_of()
     pushed(built_here, here.host)
     base = layers(clients, f"{here.host}/team/{built_here.name}-alpha:latest")[0]
     (stored,) = here.data.rglob(f"{base.partition(':')[2]}/data")
-    os.truncate(stored, 1000)
+    damage(stored)
 
     done = built_here.run(
         "promote", "v1.0.0", "v1.0.0", f"{here.host}/team", "--to", f"{there.host}/team", "--jobs", "1"
     )
 
     assert done.returncode == 6
-    place = f"{here.host}/team/{built_here.name}-alpha@{base}"
-    assert f"The blob {place} is damaged: it has 1000 bytes, and should have " in done.stderr
+    assert f"{here.host}/team/{built_here.name}-alpha" in done.stderr
+    assert said in done.stderr
     assert "attempt" not in done.stderr
     assert not list(there.data.rglob("_manifests"))
 
@@ -134,8 +153,24 @@ def test_the_release_file_is_about_another_version(built_here: Shop, registry: P
 
     done = built_here.run("promote", "v1.0.0", "v1.0.2")
 
+    assert done.returncode == 0, done.stderr
+
+    done = built_here.run("promote", "v0.9.0", "v1.0.3")
+
     assert done.returncode == 2
-    assert ".streamflow/release.json has 1.0.0 in no registry; it is about 1.0.1." in done.stderr
+    assert ".streamflow/release.json has 0.9.0 in no registry; it is about 1.0.2." in done.stderr
+
+
+def test_a_copy_to_where_it_is(built_here: Shop, registry: Process) -> None:
+    pushed(built_here, registry.host)
+
+    done = built_here.run("promote", "v1.0.0", "v1.0.0", "--to", f"{registry.host}/team")
+
+    assert done.returncode == 2
+    assert (
+        f".streamflow/release.json has 1.0.0 in {registry.host}/team alone, which is where it goes"
+        in done.stderr
+    )
 
 
 def test_a_version_that_nobody_noted(built_here: Shop) -> None:

@@ -120,6 +120,7 @@ def test_the_release_file(built_here: Shop, registry: Process, tmp_path: Path) -
 
     told = json.loads((built_here.folder / ".streamflow/release.json").read_text())
     assert told == json.loads((tmp_path / "release.json").read_text())
+    assert told == json.loads((built_here.folder / ".streamflow/releases/1.0.0.json").read_text())
     assert told["version"] == "1.0.0"
     (there,) = told["registries"]
     assert there["registry"] == f"{registry.host}/team"

@@ -97,7 +97,7 @@ def test_a_development_environment(folder: Path, capsys: pytest.CaptureFixture[s
             "service    image\n"
             "ingestion  shop-ingestion:latest\n"
             "storage    shop-storage:latest\n"
-            "dev runs what was built here last\n"
+            "dev would run what was built here last\n"
         ),
         "wrote docker-compose.yml\n",
     )
@@ -112,7 +112,7 @@ def test_an_environment_of_a_release(folder: Path, capsys: pytest.CaptureFixture
             "service    image\n"
             f"ingestion  localhost:5000/team/shop-ingestion:v1.2.0@{DIGESTS['ingestion']}\n"
             f"storage    localhost:5000/team/shop-storage:v1.2.0@{DIGESTS['storage']}\n"
-            "prod runs 1.2.0 of localhost:5000/team\n"
+            "prod would run 1.2.0 of localhost:5000/team\n"
         ),
         "wrote docker-compose.yml\nwrote docker-compose.prod.yml\nwrote .streamflow/compose.prod.yml\n",
     )
@@ -220,7 +220,7 @@ def test_the_project_is_where_its_file_is(
     push()
     monkeypatch.chdir(tmp_path)
     assert main(["--config", "project/streamflow.yaml", "compose", "--env", "staging"]) == 0
-    assert capsys.readouterr().out.endswith("\nstaging runs 1.2.0 of localhost:5000/team\n")
+    assert capsys.readouterr().out.endswith("\nstaging would run 1.2.0 of localhost:5000/team\n")
     assert (folder / ".streamflow/compose.staging.yml").is_file()
     assert [path.name for path in tmp_path.iterdir()] == ["project"]
 
@@ -239,13 +239,13 @@ def test_the_registry(arguments: list[str], registry: str, capsys: pytest.Captur
     push()
     push("ghcr.io/org")
     assert main(["compose", *arguments]) == 0
-    assert capsys.readouterr().out.endswith(f" runs 1.2.0 of {registry}\n")
+    assert capsys.readouterr().out.endswith(f" would run 1.2.0 of {registry}\n")
 
 
 def test_another_release_file(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     push(file=Path("dist/release.json"))
     assert main(["compose", "--env", "prod", "--release", "dist/release.json"]) == 0
-    assert capsys.readouterr().out.endswith("prod runs 1.2.0 of localhost:5000/team\n")
+    assert capsys.readouterr().out.endswith("prod would run 1.2.0 of localhost:5000/team\n")
     assert not Path(".streamflow/release.json").exists()
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 from streamflow_build.deploy.compose import Compose, starts_something
+from streamflow_build.errors import UsageError
 
 
 def test_the_files_in_their_order(tmp_path: Path) -> None:
@@ -41,6 +43,14 @@ def test_an_environments_own_variables_count(tmp_path: Path) -> None:
             "--env-file",
             f"{tmp_path}/.env.{name}",
         )
+
+
+@pytest.mark.parametrize("name", [".env", ".env.prod"])
+def test_a_pipe_in_place_of_an_env_file(name: str, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(UsageError) as caught:
+        _ = Compose(tmp_path, "shop", "prod", ()).line
+    assert str(caught.value) == f"{tmp_path / name} is no file that can hold secrets.\nPut a file there."
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import msgspec
 import pytest
 
@@ -277,7 +279,7 @@ def with_secrets(given: tuple[tuple[str, str], ...] = ()) -> tuple[Project, Envi
     ("values", "given", "missing"),
     [
         ({}, (), "PASSWORD (the database's), KEY (signs tokens)"),
-        ({"PASSWORD": "a", "KEY": ""}, (), "KEY (signs tokens)"),
+        ({"PASSWORD": "a", "KEY": " "}, (), "KEY (signs tokens)"),
         ({}, (("KEY", "k"),), "PASSWORD (the database's)"),
         ({"password": "a", "KEY": "k"}, (), "PASSWORD (the database's)"),
     ],
@@ -285,13 +287,13 @@ def with_secrets(given: tuple[tuple[str, str], ...] = ()) -> tuple[Project, Envi
 def test_secrets_that_are_missing_are_named_all_at_once(
     values: dict[str, str], given: tuple[tuple[str, str], ...], missing: str
 ) -> None:
-    one = missing.partition(" ")[0]
+    names = " ".join(re.findall("[A-Z]{2,}", missing))
     with pytest.raises(UsageError) as caught:
         check_secrets(*with_secrets(given), values)
     assert str(caught.value) == (
         f"prod lacks secrets: {missing}.\n"
-        "Set them as environment variables, or write them to .env.prod, "
-        f'such as: (umask 077; echo "{one}=$(openssl rand -hex 24)" >> .env.prod)'
+        "Set them as environment variables, or write them to .env.prod, such as: (umask 077; "
+        f"for secret in {names}; do printf '\\n%s=%s\\n' $secret $(openssl rand -hex 24); done >> .env.prod)"
     )
 
 

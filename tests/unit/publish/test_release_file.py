@@ -182,3 +182,34 @@ def test_a_file_that_cannot_be_written(tmp_path: Path) -> None:
     assert str(caught.value) == (
         f"The release file {path} can't be written: Is a directory.\n--output names another file."
     )
+
+
+class TestNamed:
+    def test_the_last_one(self, tmp_path: Path) -> None:
+        assert release_file.named(tmp_path, None) == tmp_path / ".streamflow/release.json"
+
+    @pytest.mark.parametrize("word", ["v1.2.0", "1.2.0"])
+    def test_a_version(self, word: str, tmp_path: Path) -> None:
+        release_file.note(tmp_path, None, report(published()))
+        release_file.note(tmp_path, None, report(published(), version="1.3.0"))
+        assert release_file.load(release_file.named(tmp_path, word)).version == "1.2.0"
+        assert release_file.load(release_file.named(tmp_path, None)).version == "1.3.0"
+
+    def test_a_version_that_was_not_published_here(self, tmp_path: Path) -> None:
+        for version in ("1.2.0", "1.3.0-rc.1"):
+            release_file.note(tmp_path, None, report(published(), version=version))
+        said = refusal(release_file.named(tmp_path, "v2.0.0")).splitlines()[0]
+        assert said == (
+            f"There is no release in {tmp_path}/.streamflow/releases/2.0.0.json. "
+            "There are releases of 1.2.0, 1.3.0-rc.1."
+        )
+
+    def test_a_file(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.chdir(tmp_path)
+        assert release_file.named(tmp_path, "dist/x.json") == Path("dist/x.json")
+        Path("1.2.0").touch()
+        assert release_file.named(tmp_path, "1.2.0") == Path("1.2.0")
+
+    def test_another_place_is_the_only_one(self, tmp_path: Path) -> None:
+        release_file.note(tmp_path, tmp_path / "there.json", report(published()))
+        assert [path.name for path in tmp_path.iterdir()] == ["there.json"]

@@ -25,6 +25,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str | None]]:
     def send(_: Transport, method: str, url: str, *, headers: dict[str, str], **__: Any) -> requests.Response:
         found.append((f"{method} {url}", headers.get("Authorization")))
         made = requests.Response()
+        made.url = url
         made.status_code = 200 if "Authorization" in headers else 401
         made.headers["WWW-Authenticate"] = 'Basic realm="r"'
         return made
@@ -68,6 +69,26 @@ def test_nobody_gets_them_in_the_clear(port: str, asked: list[tuple[str, str | N
     assert caught.value.message == (
         f"The registry registry.example gave an address in the clear: http://registry.example{port}."
     )
+
+
+def test_who_is_redirected_to_gets_no_log_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def send(_: Transport, method: str, url: str, **__: Any) -> requests.Response:
+        asked.append(f"{method} {url}")
+        made = requests.Response()
+        made.status_code, made.url = 401, "https://elsewhere.example/blob"
+        made.headers["WWW-Authenticate"] = 'Bearer realm="https://elsewhere.example/token"'
+        return made
+
+    there = Registry(
+        "registry.example", lambda: pytest.fail("asked"), Patience(lambda _: None), connections=1
+    )
+    monkeypatch.setattr(Transport, "send", send)
+    there.reach()
+    asked.clear()
+    assert there.send("GET", "/v2/org/web/blobs/x", SCOPE).status_code == 401
+    assert asked == ["GET https://registry.example/v2/org/web/blobs/x"]
 
 
 @pytest.mark.parametrize("kept", [True, False])

@@ -10,6 +10,7 @@ import yaml
 
 from streamflow_build.__main__ import main
 from streamflow_build.config import load
+from streamflow_build.errors import ConfigError
 from streamflow_build.model.deployment import DeployedImage, Deployment
 from streamflow_build.render.artefacts import HEADER, artefacts, deployed_images, deployment_files
 from streamflow_build.render.compose import files_of, project_name
@@ -117,6 +118,32 @@ def test_compose_reads_what_streamflow_yaml_says() -> None:
     assert store["healthcheck"]["test"] == ["CMD", "sh", "-c", 'test "$$(store ping)" = pong']
     assert first["services"]["on"]["environment"]["PATTERN"] == "^\\d+: .*"
     assert first["services"]["on"]["environment"]["null"] == "null"
+
+
+def test_a_probe_of_ones_own_is_in_a_container_as_it_stands(mixed: Path) -> None:
+    write_probe(mixed, '["sh", "-c", "test $PORT"]')
+    found = environments(mixed, "{live: {}}")
+    service = yaml.load(found["docker-compose.yml"], Loader)["services"]["web"]  # noqa: S506
+    assert service["healthcheck"]["test"] == ["CMD", "sh", "-c", "test $$PORT"]
+    (dockerfile,) = (
+        a.text for a in artefacts(load(mixed / "streamflow.yaml")) if a.path == "docker/web/Dockerfile"
+    )
+    assert '    CMD ["sh", "-c", "test $PORT"]\n' in dockerfile
+
+
+@pytest.mark.parametrize("text", ["", "true", '["CMD", "x', "[1]", "[]", "{}", "[" * 100_000])
+def test_a_probe_that_gives_no_words(text: str, mixed: Path) -> None:
+    write_probe(mixed, text)
+    with pytest.raises(ConfigError) as caught:
+        environments(mixed, "{live: {}}")
+    assert f'it wants words in JSON, such as ["true"], and gets {text[:60]!r}.' in caught.value.message
+
+
+def write_probe(project: Path, words: str) -> None:
+    (project / "templates").mkdir(exist_ok=True)
+    (project / "templates/probe.j2").write_text(
+        f"{{% macro probe(path, seconds) %}}{words}{{% endmacro %}}\n"
+    )
 
 
 def test_an_environment_that_is_gone_takes_its_file_along(
