@@ -96,26 +96,22 @@ def test_an_event_that_was_sent_to_a_release_is_counted_and_kept(
     platform.compose("staging", "down", **unset)
     other = dict(unset, POSTGRES_PASSWORD=secrets.token_hex(24))
     platform.compose("staging", "up", "--detach", **other)
-    until(
-        lambda: set(unwell(platform)) == {"alerting", "storage"},
-        "two lack the database, and the rest is ready",
-        60,
-    )
-    assert "password authentication failed" in unwell(platform)["storage"]
+    until(lambda: lacks_the_database(platform), "two services lack the database, and the rest is ready", 90)
 
     platform.compose("staging", "down", "--volumes", **unset)
     assert platform.left() == []
 
 
-def unwell(platform: Deployed) -> dict[str, str]:
-    """What those that aren't healthy were last seen to lack."""
-    return {
+def lacks_the_database(platform: Deployed) -> bool:
+    """Whether all are healthy but those that need the database, of which one says why."""
+    said = {
         each["Config"]["Labels"]["com.docker.compose.service"]: health["Log"][-1]["Output"]
         if health["Log"]
         else ""
         for each in platform.containers("staging")
         if (health := each["State"]["Health"])["Status"] != "healthy"
     }
+    return set(said) == {"alerting", "storage"} and "password authentication failed" in said["storage"]
 
 
 def bearer(key: str) -> dict[str, str]:
