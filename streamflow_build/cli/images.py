@@ -214,9 +214,12 @@ def _version(project: "Project", word: str) -> "Version":
     try:
         return Version.parse(word)
     except UsageError as error:
-        if all(service.name != word for service in project.services):
+        if any(service.name == word for service in project.services):
+            hint = f"To build only that service: streamflow-build images --only {word}"
+        elif any(registry.name == word for registry in project.registries):
+            hint = f"A version comes first: streamflow-build images v1.0.0 {word}"
+        else:
             raise
-        hint = f"To build only that service: streamflow-build images --only {word}"
         raise UsageError(error.message, hint=hint) from None
 
 

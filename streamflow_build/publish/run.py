@@ -59,6 +59,7 @@ def publish(  # noqa: PLR0913 - each is another party of the run
     """
     run = _Run(goal, registry, observer, source, jobs)
     found = run.look()
+    run.tell_of_dirt(found)
     stays = staying(goal, {each.service.name: each.held for each in found})
     source.prepare(
         {each.service.name: (each.repository, each.held.tags) for each in found if each.manifest is None}
@@ -100,6 +101,15 @@ class _Run:
     def look(self) -> tuple[Found, ...]:
         """What the registry holds of each service."""
         return together(self._look, self._goal.services, jobs=self._jobs, stop=self._stop, left=interrupted)
+
+    def tell_of_dirt(self, found: tuple[Found, ...]) -> None:
+        """Tell where a version is made final that no commit holds."""
+        made_of = {each.candidate.labels.get(f"{OCI}.revision", "") for each in found}
+        for revision in sorted(each for each in made_of if each.endswith("-dirty")):
+            if not self._goal.version.is_prerelease:
+                self._observer.note(
+                    f"made of files that no commit holds, {revision}: it can't be built again"
+                )
 
     def check_writable(self, found: tuple[Found, ...]) -> None:
         """See that the user may write where something is missing, while the source gets ready to send it."""

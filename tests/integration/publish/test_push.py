@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,27 @@ def test_what_was_pushed_runs_from_there(built: Shop, registry: Process) -> None
     built.live.api.remove_container(container)
 
     assert said.decode() == f"shared of {built.name}\n"
+
+
+def test_files_that_no_commit_holds_are_told(shop_here: Shop, registry: Process) -> None:
+    me = ("-c", "user.name=shop", "-c", "user.email=shop@example.org")
+    for words in (("init",), ("add", "."), (*me, "commit", "--message=first")):
+        subprocess.run(["git", *words], cwd=shop_here.folder, check=True, capture_output=True)
+    shop_here.write("alpha/new.txt", "new\n")
+    for version in ("v1.0.0", "v1.1.0-rc.1"):
+        shop_here.report(version)
+
+    notes = {
+        version: pushed(shop_here, registry.host, version)["notes"] for version in ("v1.0.0", "v1.1.0-rc.1")
+    }
+    told = shop_here.run("promote", "v1.1.0-rc.1", "v1.1.0", f"{registry.host}/team", "--json")
+
+    commit = subprocess.run(
+        ["git", "rev-parse", "HEAD"], cwd=shop_here.folder, check=True, capture_output=True, text=True
+    ).stdout.strip()
+    note = f"made of files that no commit holds, {commit}-dirty: it can't be built again"
+    assert notes == {"v1.0.0": [note], "v1.1.0-rc.1": []}
+    assert json.loads(told.stdout)["notes"] == [note]
 
 
 def test_again_nothing_is_sent(built: Shop, registry: Process, clients: Clients) -> None:

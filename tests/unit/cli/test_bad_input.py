@@ -95,6 +95,13 @@ EXAMPLE = "Write host and namespace, such as ghcr.io/org or localhost:5000/team.
             ),
         ),
         (
+            ["team"],
+            (
+                "'team' is not a semantic version: it doesn't begin with a number.\n"
+                "A version comes first: streamflow-build images v1.0.0 team"
+            ),
+        ),
+        (
             ["1.0.0", "taem"],
             (
                 "There is no registry 'taem' in streamflow.yaml; did you mean 'team'?\n"
