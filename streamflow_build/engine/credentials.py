@@ -102,5 +102,12 @@ def credentials(host: str) -> Credentials:
         ) from error
     found = {key.lower(): value for key, value in (entry or {}).items()}
     if token := found.get("identitytoken"):
-        return Credentials("", token)
-    return Credentials(found.get("username") or "", found.get("password") or "")
+        given = Credentials("", token)
+    else:
+        given = Credentials(found.get("username") or "", found.get("password") or "")
+    if not "".join(given).isprintable():
+        raise RegistryError(
+            f"Docker's configuration has credentials for {host} that are no printable text.",
+            hint=f"Run `docker login {host}` again.",
+        )
+    return given

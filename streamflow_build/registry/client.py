@@ -61,14 +61,14 @@ class Registry:
         granted = self._access.header(scope) if ours else {}
         send = partial(self._transport.send, method, url, data=data, stream=stream, silence=silence)
         answer = send(headers=told | granted)
-        # Whoever it was redirected to gets no password, whatever he asks for.
-        if answer.status_code != requests.codes.unauthorized or not (ours and self._is_from_it(answer)):
+        if not (ours and self._wants_log_in(answer)):
             return answer
+        answer.close()
         self._access.renew(scope, answer.headers.get("WWW-Authenticate", ""))
         if data is not None and not isinstance(data, bytes):
             raise Transient("the log-in ran out")  # what was sent in part is sent from its beginning
         answer = send(headers=told | self._access.header(scope))
-        if answer.status_code == requests.codes.unauthorized:
+        if self._wants_log_in(answer):
             raise self._access.refused()
         return answer
 
@@ -82,8 +82,12 @@ class Registry:
             )
         return _place(asked) == _place(own)
 
-    def _is_from_it(self, answer: requests.Response) -> bool:
-        return _place(urlsplit(answer.url)) == _place(urlsplit(self._transport.url("/")))
+    def _wants_log_in(self, answer: requests.Response) -> bool:
+        """Whether the registry itself asks for one: whoever it redirected to gets no password, whatever he asks for."""
+        own = urlsplit(self._transport.url("/"))
+        return answer.status_code == requests.codes.unauthorized and _place(urlsplit(answer.url)) == _place(
+            own
+        )
 
 
 def _place(url: SplitResult) -> tuple[str, str | None, int]:

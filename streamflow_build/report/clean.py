@@ -20,7 +20,7 @@ OURS = frozenset({"outcome", "service", "store"})
 """Keys of the report whose values are our own words; a secret that equals one must not break the record."""
 SHORTEST_LINE = 4
 """Lines of a secret of several lines that are shorter hide nothing worth and would mask common text."""
-_PASSWORD = re.compile(r"(?<=://)([^\s/@:]*):([^\s/]+)(?=@)")
+_PASSWORD = re.compile(r"(?<=://)([^\s/@:\"]*):([^\s/\"]+)(?=@)")
 
 T = TypeVar("T")
 

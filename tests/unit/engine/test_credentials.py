@@ -56,6 +56,18 @@ SHAPE = "a part of it is not of the kind that Docker writes there"
 LOGIN_FAULT = "a registry's `auth` is not the base64 of user:password"
 
 
+@pytest.mark.parametrize("token", ["a\ud800", "t0ken\n"])
+def test_what_no_header_can_hold_is_told(token: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "config.json").write_text(json.dumps({"auths": {"ghcr.io": {"identitytoken": token}}}))
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    with pytest.raises(RegistryError) as caught:
+        credentials("ghcr.io")
+    assert str(caught.value) == (
+        "Docker's configuration has credentials for ghcr.io that are no printable text.\n"
+        "Run `docker login ghcr.io` again."
+    )
+
+
 @pytest.mark.parametrize(
     ("config", "fault"),
     [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str | None]]:
 
     def send(_: Transport, method: str, url: str, *, headers: dict[str, str], **__: Any) -> requests.Response:
         found.append((f"{method} {url}", headers.get("Authorization")))
-        made = requests.Response()
+        made = answer()
         made.url = url
         made.status_code = 200 if "Authorization" in headers else 401
         made.headers["WWW-Authenticate"] = 'Basic realm="r"'
@@ -32,6 +33,12 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str | None]]:
 
     monkeypatch.setattr(Transport, "send", send)
     return found
+
+
+def answer() -> requests.Response:
+    made = requests.Response()
+    made.raw = io.BytesIO()
+    return made
 
 
 def registry() -> Registry:
@@ -76,7 +83,7 @@ def test_who_is_redirected_to_gets_no_log_in(monkeypatch: pytest.MonkeyPatch) ->
 
     def send(_: Transport, method: str, url: str, **__: Any) -> requests.Response:
         asked.append(f"{method} {url}")
-        made = requests.Response()
+        made = answer()
         made.status_code, made.url = 401, "https://elsewhere.example/blob"
         made.headers["WWW-Authenticate"] = 'Bearer realm="https://elsewhere.example/token"'
         return made
@@ -91,6 +98,22 @@ def test_who_is_redirected_to_gets_no_log_in(monkeypatch: pytest.MonkeyPatch) ->
     assert asked == ["GET https://registry.example/v2/org/web/blobs/x"]
 
 
+def test_who_was_redirected_to_after_the_log_in_refuses_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    def send(_: Transport, __: str, url: str, *, headers: dict[str, str], **___: Any) -> requests.Response:
+        made = answer()
+        made.status_code = 401
+        made.url = "https://elsewhere.example/blob" if "Authorization" in headers else url
+        made.headers["WWW-Authenticate"] = 'Basic realm="r"'
+        return made
+
+    there = Registry(
+        "registry.example", lambda: Credentials("me", "hush"), Patience(lambda _: None), connections=1
+    )
+    monkeypatch.setattr(Transport, "send", send)
+    there.reach()
+    assert there.send("GET", "/v2/org/web/blobs/x", SCOPE).url == "https://elsewhere.example/blob"
+
+
 @pytest.mark.parametrize("kept", [True, False])
 def test_a_redirection_gets_no_password_of_netrc(
     kept: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -98,9 +121,9 @@ def test_a_redirection_gets_no_password_of_netrc(
     (tmp_path / "netrc").write_text("default login me password hunter2\n")
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
     session = Transport("registry.example", connections=1)._session
-    answer = requests.Response()
-    answer.request = requests.Request("GET", "https://registry.example/v2/blob").prepare()
+    before = requests.Response()
+    before.request = requests.Request("GET", "https://registry.example/v2/blob").prepare()
     host = "registry.example" if kept else "storage.example"
     following = requests.Request("GET", f"https://{host}/x", headers={"Authorization": "Bearer t"}).prepare()
-    session.rebuild_auth(following, answer)
+    session.rebuild_auth(following, before)
     assert following.headers.get("Authorization") == ("Bearer t" if kept else None)

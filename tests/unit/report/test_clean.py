@@ -53,6 +53,12 @@ class Recorder(RunObserver):
             b"[global]\nindex-url = https://me:hush@host/simple\n", "hush!", "***!", id="password in it"
         ),
         pytest.param(b"unrelated", "https://me:p@ss-w@host/a", "https://me:***@host/a", id="not quoted"),
+        pytest.param(
+            b"unrelated",
+            '{"a":"https://me:pw@b","c":"d@e"}',
+            '{"a":"https://me:***@b","c":"d@e"}',
+            id="in JSON",
+        ),
         pytest.param(b"unrelated", "from https://me:pw@host/a", "from https://me:***@host/a", id="any URL"),
         pytest.param(
             b"unrelated", "https://host:8080/a@b", "https://host:8080/a@b", id="a port is no password"
