@@ -104,10 +104,12 @@ class Compose(msgspec.Struct, frozen=True):
     def _beginning(self) -> tuple[str, ...]:
         own = self.root / f".env.{self.environment}"
         for file in (own, self.root / ".env"):
-            if file.exists() and not (
-                file.is_file() or file.is_dir()
-            ):  # a pipe would be waited for, and read up
-                raise UsageError(f"{file} is no file that can hold secrets.", hint="Put a file there.")
+            # A pipe would be waited for, and read up before docker compose reads it.
+            if file.exists() and not (file.is_file() or file.is_dir()):
+                raise UsageError(
+                    f"{file} is no file that can hold secrets.",
+                    hint="Put a file there, or set environment variables.",
+                )
         return (
             "docker",
             "compose",

@@ -67,7 +67,7 @@ class Deployed:
 
     def up(self, env: str, *options: str, said: str = "", **changes: str | None) -> dict[str, Any]:
         """Deploy, which tells of it, and give what then runs: each service's container."""
-        line = ("compose", "--env", env, *options, "--", "up", "--detach")
+        line = ("compose", "--env", env, *options, "--", "up", "--detach", "--wait")
         done = self.shop.run(*line, **changes)
         assert done.returncode == 0, done.stdout + done.stderr
         assert said in done.stderr

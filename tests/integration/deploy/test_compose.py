@@ -141,7 +141,7 @@ def test_development_runs_what_was_built_here_last(built: Deployed) -> None:
 def test_docker_compose_by_itself_does_the_same_in_development(built: Deployed) -> None:
     containers = built.up("dev")
 
-    done = built.docker("compose", "up", "--detach")
+    done = built.docker("compose", "up", "--detach", "--wait")
 
     assert done.returncode == 0, done.stderr
     assert ids(built.running("dev")) == ids(containers)
@@ -291,7 +291,7 @@ def test_what_runs_is_managed_without_its_secrets(deployed: Deployed, registry: 
     deployed.configure(SECRET, alpha=ASKS)
     deployed.shop.report("v1.0.0")
     pushed(deployed.shop, registry.host)
-    deployed.compose("staging", "up", "--detach", TOKEN="given")
+    deployed.compose("staging", "up", "--detach", "--wait", TOKEN="given")
 
     services = deployed.compose("staging", "ps", "--services", TOKEN=None).stdout.split()
     deployed.compose("staging", "restart", "alpha", TOKEN="")
@@ -335,7 +335,7 @@ def test_a_secret_that_is_given_stands_nowhere_else(by: str, deployed: Deployed,
 
     runs = [
         deployed.shop.run("compose", "--env", "staging", *more, **changes)
-        for more in ((), ("--json",), ("--", "up", "--detach"))
+        for more in ((), ("--json",), ("--", "up", "--detach", "--wait"))
     ]
     runs.append(deployed.shop.run("compose", "--env", "dev", **changes))
 
@@ -378,7 +378,7 @@ def test_how_a_release_runs(deployed: Deployed, registry: Process) -> None:
     )
     deployed.shop.report("v1.0.0")
     pushed(deployed.shop, registry.host)
-    deployed.compose("staging", "up", "--detach")
+    deployed.compose("staging", "up", "--detach", "--wait")
     staging, dev = deployed.containers("staging"), deployed.up("dev")
 
     of = [each["Config"]["Labels"]["com.docker.compose.service"] for each in staging]
@@ -421,7 +421,7 @@ def test_neither_the_environment_nor_another_folder_misleads_it(
 
     done = dataclasses.replace(deployed.shop, folder=elsewhere).run(
         "--config", "../shop/streamflow.yaml",
-        "compose", "--env", "staging", "--", "up", "--detach", **misled,
+        "compose", "--env", "staging", "--", "up", "--detach", "--wait", **misled,
     )  # fmt: skip
 
     assert done.returncode == 0, done.stderr

@@ -88,12 +88,15 @@ def test_to_another_registry(built_here: Shop, registry_of: Callable[..., Proces
 @pytest.mark.parametrize(
     ("damage", "said"),
     [
-        (lambda file: os.truncate(file, 1000), "is damaged: it has 1000 bytes, and should have "),
+        (
+            lambda file: os.truncate(file, 1000),
+            "The blob {place}@{base} is damaged: it has 1000 bytes, and should have ",
+        ),
         (
             lambda file: file.write_bytes(bytes(file.stat().st_size)),
-            "is damaged: its content is of another digest",
+            "The blob {place}@{base} is damaged: its content is of another digest.",
         ),
-        (Path.unlink, "lacks sha256:"),
+        (Path.unlink, "{place} lacks {base}, which an image there consists of."),
     ],
     ids=["cut short", "another", "lost"],
 )
@@ -115,8 +118,8 @@ def test_a_layer_that_is_damaged_where_it_is(
     )
 
     assert done.returncode == 6
-    assert f"{here.host}/team/{built_here.name}-alpha" in done.stderr
-    assert said in done.stderr
+    place = f"{here.host}/team/{built_here.name}-alpha"
+    assert said.format(place=place, base=base) in done.stderr
     assert "attempt" not in done.stderr
     assert not list(there.data.rglob("_manifests"))
 

@@ -112,7 +112,7 @@ def test_a_mail_is_sent(mail_server: MailServer) -> None:
 
 def test_a_mail_that_is_on_its_way_is_waited_for_and_sent_once(mail_server: MailServer) -> None:
     async def run() -> None:
-        mail_server.seconds_to_keep = 3.0
+        mail_server.seconds, mail_server.seconds_to_keep = 0.1, 3.0
         smtp = {"smtp_host": "127.0.0.1", "smtp_port": mail_server.port, "smtp_tls": "none"}
         async with desk(**smtp, notification_wait_seconds=0.05, notification_timeout_seconds=2.0) as alerting:
             await alerting.add(channels=[{"kind": "email", "address": "ann@example.com"}])

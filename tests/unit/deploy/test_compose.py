@@ -50,7 +50,10 @@ def test_a_pipe_in_place_of_an_env_file(name: str, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / name)
     with pytest.raises(UsageError) as caught:
         _ = Compose(tmp_path, "shop", "prod", ()).line
-    assert str(caught.value) == f"{tmp_path / name} is no file that can hold secrets.\nPut a file there."
+    assert (
+        str(caught.value)
+        == f"{tmp_path / name} is no file that can hold secrets.\nPut a file there, or set environment variables."
+    )
 
 
 @pytest.mark.parametrize(
